@@ -1,0 +1,1 @@
+//! Amazon s3 as tables.

@@ -1,0 +1,1 @@
+//! The AWS connector: one cargo feature per service.

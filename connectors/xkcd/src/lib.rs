@@ -1,0 +1,1 @@
+//! xkcd comics: a connector for an HTTP JSON API whose structs are the rows.

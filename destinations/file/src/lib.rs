@@ -1,0 +1,1 @@
+//! Destination file: Parquet, JSON Lines and CSV in a local folder.

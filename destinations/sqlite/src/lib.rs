@@ -1,0 +1,1 @@
+//! Destination sqlite: an embedded database file.

@@ -1,0 +1,115 @@
+//! What a target of rows implements.
+//!
+//! A destination is given the tables once, then parts: the rows of one table that belong to one unit. A part's rows
+//! become visible when it is committed, all together.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use async_trait::async_trait;
+use serde::Deserialize;
+
+use crate::error::Result;
+use crate::schema::TableSchema;
+use crate::types::Timestamp;
+
+/// What a sync does with rows that are there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum WriteMode {
+    /// Rows replace those with the same key, and rows of an earlier sync that were not seen again are deleted, for
+    /// each unit that finished without an error.
+    #[default]
+    OverwriteDeleteStale,
+    /// Rows replace those with the same key; nothing is deleted.
+    Overwrite,
+    /// Rows are added; there are no keys.
+    Append,
+}
+
+impl WriteMode {
+    /// The mode as it is written in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            WriteMode::OverwriteDeleteStale => "overwrite-delete-stale",
+            WriteMode::Overwrite => "overwrite",
+            WriteMode::Append => "append",
+        }
+    }
+}
+
+/// What a destination does with a table that no longer fits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum MigrateMode {
+    /// It is changed as far as no stored value is lost; else the sync fails.
+    #[default]
+    Safe,
+    /// What does not fit is dropped.
+    Forced,
+}
+
+/// How a unit's rows of one table ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// All of them were written: what was there before and was not seen again is stale.
+    Complete,
+    /// Something failed: the rows are good, but those that are missing are not known to be gone.
+    Partial,
+}
+
+/// The rows of one table that belong to one unit.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// The table; in write mode `append` it has no key.
+    pub table: Arc<TableSchema>,
+    /// The source's name, which is the rows' `_cq_source_name`.
+    pub source: String,
+    /// The scope's id, such as `123456789012/eu-west-1`; with the source and the table it names the part in every
+    /// run.
+    pub scope: String,
+    /// The column values by which the part's rows are told from those of other units (besides the source).
+    pub predicate: Vec<(String, String)>,
+    /// The rows' `_cq_sync_time`.
+    pub sync_time: Timestamp,
+    /// What to do with rows that are there already.
+    pub mode: WriteMode,
+}
+
+/// What a commit did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Committed {
+    /// Rows written (new and replaced).
+    pub written: u64,
+    /// Stale rows deleted.
+    pub deleted: u64,
+}
+
+/// A target of rows. Called from several tasks at once.
+#[async_trait]
+pub trait Destination: Send + Sync {
+    /// Whether the destination can be reached and written to, without changing anything.
+    async fn check(&self) -> Result<()>;
+
+    /// Makes the tables ready to be written. Before it, nothing of the destination has been touched.
+    async fn migrate(&self, tables: &[Arc<TableSchema>], mode: MigrateMode) -> Result<()>;
+
+    /// Opens a part. Nothing of it is visible before [`PartWriter::commit`]; dropping the writer discards it.
+    async fn begin(&self, part: Part) -> Result<Box<dyn PartWriter>>;
+
+    /// Ends the sync: everything committed is durable when this returns.
+    async fn close(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes one part.
+#[async_trait]
+pub trait PartWriter: Send {
+    /// Takes a batch of the part's table. Its schema is [`TableSchema::arrow`].
+    async fn write(&mut self, batch: RecordBatch) -> Result<()>;
+
+    /// Makes the part visible. A complete part in write mode `overwrite-delete-stale` also loses its rows of earlier
+    /// syncs; a partial one never does. A part without a batch is committed too: it may be all stale.
+    async fn commit(self: Box<Self>, outcome: Outcome) -> Result<Committed>;
+}

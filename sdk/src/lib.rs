@@ -1,0 +1,53 @@
+//! The contract between connectors, destinations and the runner: tables, records, columns, batches, units of work
+//! and errors.
+//!
+//! A connector describes its tables with `#[derive(Table)]`; the traits here say what a column's Arrow type is and
+//! how a value is appended, [`unit`] runs a table for one scope, and [`destination`] is what a target implements.
+
+// The derives name this crate by its own name, also in its own tests.
+extern crate self as headwater_sdk;
+
+pub mod api;
+pub mod batch;
+pub mod column;
+pub mod connector;
+pub mod cq_id;
+pub mod destination;
+pub mod error;
+pub mod fetch;
+pub mod json;
+pub mod record;
+pub mod registry;
+pub mod schema;
+pub mod scope;
+pub mod selection;
+pub mod spec;
+pub mod table;
+pub mod text;
+pub mod types;
+pub mod unit;
+pub mod value;
+
+pub use arrow;
+pub use async_trait::async_trait;
+pub use futures;
+pub use headwater_derive::{Record, Table};
+pub use inventory;
+pub use uuid::Uuid;
+
+pub use api::{Api, ApiConnector};
+pub use column::{ColumnDef, ColumnWriter};
+pub use connector::{Connector, Plan};
+pub use destination::{Committed, Destination, Outcome, Part, PartWriter, WriteMode};
+pub use error::{Class, Error, Result};
+pub use fetch::{Calls, Get, List};
+pub use json::WriteJson;
+pub use record::Record;
+pub use registry::{AnyTable, TableEntry};
+pub use schema::{Column, ColumnType, Extension, TableSchema};
+pub use scope::{Scope, ScopeColumn, Scopes};
+pub use selection::Selection;
+pub use table::{Context, Parent, Row, Table};
+pub use types::{Binary, Enum, Inet, KeyValues, Mac, RawJson, Timestamp};
+pub use unit::{Message, Unit};
+pub use value::Value;

@@ -1,0 +1,111 @@
+//! Every derived table registers itself, so that no list of tables is kept by hand.
+
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+
+use crate::schema::TableSchema;
+use crate::table::{self, Row, Table};
+use crate::unit::{Job, run_table};
+
+/// A table with its Rust types erased.
+pub trait AnyTable: Send + Sync {
+    /// The table's schema.
+    fn schema(&self) -> TableSchema;
+    /// The type of its rows.
+    fn row_type(&self) -> TypeId;
+    /// The type of the rows it hangs from; that of `()` for a root.
+    fn parent_type(&self) -> TypeId;
+    /// Reads the table for one scope and one parent row, with its children.
+    fn run(&self, job: Job) -> BoxFuture<'static, ()>;
+    /// Hands on the rows that are still collected for the job's unit.
+    fn flush(&self, job: Job) -> BoxFuture<'static, ()>;
+}
+
+struct Erased<T>(PhantomData<fn() -> T>);
+
+impl<T: Table> AnyTable for Erased<T> {
+    fn schema(&self) -> TableSchema {
+        table::schema::<T>()
+    }
+    fn row_type(&self) -> TypeId {
+        TypeId::of::<Row<T>>()
+    }
+    fn parent_type(&self) -> TypeId {
+        TypeId::of::<T::Parent>()
+    }
+    fn run(&self, job: Job) -> BoxFuture<'static, ()> {
+        Box::pin(run_table::<T>(job))
+    }
+    fn flush(&self, job: Job) -> BoxFuture<'static, ()> {
+        Box::pin(crate::unit::flush_table::<T>(job))
+    }
+}
+
+/// What the derive submits for each table.
+pub struct TableEntry {
+    /// The package that the table is written in: its service or connector.
+    pub package: &'static str,
+    new: fn() -> Arc<dyn AnyTable>,
+}
+
+impl TableEntry {
+    /// The entry of a table.
+    pub const fn of<T: Table>(package: &'static str) -> Self {
+        Self { package, new: || Arc::new(Erased::<T>(PhantomData)) }
+    }
+}
+
+inventory::collect!(TableEntry);
+
+/// A table in the tree of tables, with those that hang from it.
+#[derive(Clone)]
+pub struct Node {
+    /// The package that the table is written in.
+    pub package: &'static str,
+    /// What it looks like.
+    pub schema: Arc<TableSchema>,
+    /// How it is read.
+    pub table: Arc<dyn AnyTable>,
+    /// The tables that hang from it, by name.
+    pub children: Vec<Node>,
+}
+
+impl Node {
+    /// This table and all below it, parents first.
+    pub fn flatten(&self) -> Vec<&Node> {
+        let mut all = vec![self];
+        for child in &self.children {
+            all.extend(child.flatten());
+        }
+        all
+    }
+}
+
+/// The trees of all tables that `packages` define, roots and children by name.
+pub fn tables_of(packages: &[&str]) -> Vec<Node> {
+    let mut by_parent: HashMap<TypeId, Vec<Node>> = HashMap::new();
+    for entry in inventory::iter::<TableEntry>.into_iter().filter(|entry| packages.contains(&entry.package)) {
+        let table = (entry.new)();
+        let schema = Arc::new(table.schema());
+        by_parent.entry(table.parent_type()).or_default().push(Node {
+            package: entry.package,
+            schema,
+            table,
+            children: Vec::new(),
+        });
+    }
+    attach(TypeId::of::<()>(), &mut by_parent)
+}
+
+fn attach(parent: TypeId, by_parent: &mut HashMap<TypeId, Vec<Node>>) -> Vec<Node> {
+    let mut nodes = by_parent.remove(&parent).unwrap_or_default();
+    nodes.sort_by(|a, b| a.schema.name.cmp(&b.schema.name));
+    for node in &mut nodes {
+        node.children = attach(node.table.row_type(), by_parent);
+    }
+    nodes
+}

@@ -1,0 +1,162 @@
+//! Tables: what `#[derive(Table)]` implements, and the rows that it makes.
+
+use std::any::Any;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crate::column::{ColumnDef, Way};
+use crate::error::{Error, Result};
+use crate::fetch::{Calls, Pages};
+use crate::record::Record;
+use crate::schema::{Column, ColumnType, TableSchema};
+use crate::scope::{Scope, Scopes};
+
+/// What a table hangs from: the row of another table, or nothing.
+pub trait Parent: Send + Sync + 'static {
+    /// The parent table's name.
+    const NAME: Option<&'static str>;
+}
+
+impl Parent for () {
+    const NAME: Option<&'static str> = None;
+}
+
+impl<T: Table> Parent for Row<T> {
+    const NAME: Option<&'static str> = Some(T::NAME);
+}
+
+/// A row: what the API returned, the columns that the table adds, and the row it hangs from. The record's fields can
+/// be named directly.
+pub struct Row<T: Table> {
+    /// What the API returned.
+    pub record: T::Record,
+    /// What the table adds.
+    pub columns: T::Columns,
+    /// The row of the parent table.
+    pub parent: Arc<T::Parent>,
+}
+
+impl<T: Table> Deref for Row<T> {
+    type Target = T::Record;
+    fn deref(&self) -> &T::Record {
+        &self.record
+    }
+}
+
+/// What a table's calls and expressions have at hand.
+pub struct Context<T: Table> {
+    /// The API's client for the scope.
+    pub client: T::Client,
+    /// Where the table is read.
+    pub scope: Arc<T::Scope>,
+    /// The row of the parent table.
+    pub parent: Arc<T::Parent>,
+    /// The limit on calls.
+    pub calls: Calls,
+}
+
+impl<T: Table> Clone for Context<T> {
+    fn clone(&self) -> Self {
+        Self {
+            client: self.client.clone(),
+            scope: Arc::clone(&self.scope),
+            parent: Arc::clone(&self.parent),
+            calls: self.calls.clone(),
+        }
+    }
+}
+
+/// A table. Derived from an annotated struct, never written by hand.
+#[diagnostic::on_unimplemented(message = "`{Self}` is no table", note = "a table is a struct with `#[derive(Table)]`")]
+pub trait Table: Sized + Send + Sync + 'static {
+    /// The API's client.
+    type Client: Clone + Send + Sync + 'static;
+    /// Where it is read.
+    type Scope: Scope;
+    /// The row of the parent table, or `()`.
+    type Parent: Parent;
+    /// What the API returns for a row.
+    type Record: Record;
+    /// What the table adds to it.
+    type Columns: Send + Sync + 'static;
+    /// The table's name, such as `aws_ec2_instances`.
+    const NAME: &'static str;
+    /// One line of Markdown.
+    const DESCRIPTION: &'static str;
+    /// The names of the key's columns.
+    const KEY: &'static [&'static str];
+    /// The scopes that it is read for.
+    const SCOPES: Scopes;
+    /// The calls that the rows come from, for the documentation.
+    const ORIGIN: &'static str;
+
+    /// The columns beside those of the scope.
+    fn columns() -> Vec<ColumnDef<Row<Self>>>;
+
+    /// The records, page by page.
+    fn pages(cx: &Context<Self>) -> Pages<Self::Record>;
+
+    /// Makes the row of a record. The errors beside it are of columns that the service refused; without a row there
+    /// is an error.
+    fn row(cx: &Context<Self>, record: Self::Record) -> impl Future<Output = Result<(Row<Self>, Vec<Error>)>> + Send;
+}
+
+/// The way from a row to its record, for the derive.
+pub fn to_record<T: Table>() -> Way<Row<T>, T::Record> {
+    Way::Always(|row| &row.record)
+}
+
+/// The way from a row to what the table adds, for the derive.
+pub fn to_columns<T: Table>() -> Way<Row<T>, T::Columns> {
+    Way::Always(|row| &row.columns)
+}
+
+/// A table's columns as the derive puts them together: the record's without those left out or replaced, then the
+/// table's own.
+pub fn assemble<T: Table>(
+    left_out: &[&str],
+    renamed: &[(&str, &str)],
+    own: Vec<ColumnDef<T::Columns>>,
+) -> Vec<ColumnDef<Row<T>>> {
+    let mut columns: Vec<ColumnDef<Row<T>>> = own.into_iter().map(|column| column.through(to_columns::<T>())).collect();
+    for column in T::Record::columns() {
+        let name = column.column.name.as_str();
+        if left_out.contains(&name) || columns.iter().any(|own| own.column.name == name) {
+            continue;
+        }
+        let mut column = column.through(to_record::<T>());
+        if let Some((_, new)) = renamed.iter().find(|(old, _)| *old == column.column.name) {
+            column.column.name = (*new).to_owned();
+        }
+        columns.push(column);
+    }
+    columns
+}
+
+/// A table's schema: the scope's columns, then the table's.
+pub fn schema<T: Table>() -> TableSchema {
+    let mut columns: Vec<Column> = Vec::new();
+    for scope in T::SCOPES.columns {
+        let text = ColumnType::plain(arrow::datatypes::DataType::Utf8);
+        let mut column = Column::new(scope.name, text, scope.description);
+        column.nullable = false;
+        column.origin = "scope".to_owned();
+        columns.push(column);
+    }
+    columns.extend(T::columns().into_iter().map(|definition| definition.column));
+    for column in &mut columns {
+        column.key = T::KEY.contains(&column.name.as_str());
+        column.nullable &= !column.key;
+    }
+    let mut schema = TableSchema::new(T::NAME, T::DESCRIPTION, T::Parent::NAME, T::SCOPES, columns);
+    schema.origin = T::ORIGIN.to_owned();
+    schema
+}
+
+/// Anything whose type only the table knows: its client, scope or parent row.
+pub type Anything = Arc<dyn Any + Send + Sync>;
+
+/// The names a key may use, checked by the derive at compile time.
+pub const fn key_is_known(key: &str, fields: &[&str], scopes: &Scopes) -> bool {
+    crate::text::contains(fields, key) || scopes.has(key)
+}

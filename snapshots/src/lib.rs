@@ -1,0 +1,1 @@
+//! The gallery: one snapshot per table, one line per column.
