@@ -83,6 +83,12 @@ impl UnitRun {
         let _ = self.sender.send(Message::Failure(Arc::clone(table), error)).await;
     }
 
+    /// Hands on rows of a table, for a connector whose tables are not derived. The batch's schema is
+    /// [`TableSchema::arrow`], its rows carry [`UnitRun::source`] and [`UnitRun::sync_time`].
+    pub async fn send(&self, table: &Arc<TableSchema>, batch: RecordBatch) {
+        self.hand_on(table, Ok(Some(batch))).await;
+    }
+
     async fn hand_on(&self, table: &Arc<TableSchema>, batch: Result<Option<RecordBatch>>) {
         match batch {
             Ok(None) => {}
