@@ -1,0 +1,106 @@
+"""A local AWS: moto's server on a free loopback port, for as long as whoever started it lives.
+
+The port stands on the first line of standard output. Standard input is the leash: when it ends, because the starter
+closed it or is gone for whatever reason, the server is gone too. Until then each line of it is an order, and each
+order is answered with a line on standard output:
+
+    die-after N            answer N more calls of the service, and end without a word at the next one
+    fail STATUS CODE N TEXT
+                           answer the next N calls in whose path or body TEXT stands with an error of AWS's form
+    calls                  how many calls of the service were answered so far
+"""
+
+import io
+import os
+import sys
+import threading
+from xml.sax.saxutils import escape
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import make_server
+
+HOST = "127.0.0.1"
+
+
+class Orders:
+    """Stands before moto, counts the calls, and does what it was told to them."""
+
+    def __init__(self, app):
+        self.app = app
+        self.lock = threading.Lock()
+        self.answered = 0
+        self.left = None
+        self.failures = []
+
+    def __call__(self, environ, start_response):
+        # Moto's own controls are no calls of the service.
+        if environ["PATH_INFO"].startswith("/moto-api/"):
+            return self.app(environ, start_response)
+        # A chunked body has no length, but its stream ends.
+        length = None if environ.get("wsgi.input_terminated") else int(environ.get("CONTENT_LENGTH") or 0)
+        body = environ["wsgi.input"].read(length)
+        environ["wsgi.input"] = io.BytesIO(body)
+        text = f"{environ['PATH_INFO']}?{environ.get('QUERY_STRING', '')}\n{body.decode('utf-8', 'replace')}"
+        with self.lock:
+            if self.left is not None:
+                if self.left == 0:
+                    os._exit(3)
+                self.left -= 1
+            self.answered += 1
+            failure = next((failure for failure in self.failures if failure[2] > 0 and failure[3] in text), None)
+            if failure:
+                failure[2] -= 1
+        if failure:
+            return refuse(environ, start_response, failure[0], failure[1])
+        return self.app(environ, start_response)
+
+    def obey(self, line):
+        word, _, rest = line.strip().partition(" ")
+        with self.lock:
+            if word == "die-after":
+                self.left = int(rest)
+            elif word == "fail":
+                status, code, times, text = rest.split(" ", 3)
+                self.failures.append([status, code, int(times), text])
+            elif word == "calls":
+                return str(self.answered)
+            else:
+                return f"unknown order {word!r}"
+        return "done"
+
+
+def refuse(environ, start_response, status, code):
+    """Answers with an error: S3 has a form of its own, the others that moto serves here share the query protocol's."""
+    message = escape(f"ordered by a test: {code}")
+    if "/s3/" in environ.get("HTTP_AUTHORIZATION", ""):
+        body = f"<Error><Code>{code}</Code><Message>{message}</Message><RequestId>local</RequestId></Error>"
+    elif "/ec2/" in environ.get("HTTP_AUTHORIZATION", ""):
+        body = (
+            f"<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>"
+            "<RequestID>local</RequestID></Response>"
+        )
+    else:
+        body = (
+            f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
+            "<RequestId>local</RequestId></ErrorResponse>"
+        )
+    data = ('<?xml version="1.0" encoding="UTF-8"?>\n' + body).encode()
+    start_response(f"{status} Ordered", [("Content-Type", "text/xml"), ("Content-Length", str(len(data)))])
+    return [data]
+
+
+def main():
+    orders = Orders(DomainDispatcherApplication(create_backend_app))
+    server = make_server(HOST, 0, orders, threaded=True, request_handler=MotoRequestHandler)
+    # Moto puts its own address into some answers (SQS's queues, for one).
+    os.environ["MOTO_PORT"] = str(server.server_port)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(server.server_port, flush=True)
+    for line in sys.stdin:
+        print(orders.obey(line), flush=True)
+    # Calls may still be under way; nobody waits for their answers any more.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
