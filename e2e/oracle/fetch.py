@@ -1,20 +1,20 @@
 """All items of a table, through boto3."""
 
 from calls import GLOBAL, Item, along
-from tables import BY_NAME
 
 
 class Fetch:
     """Tables are fetched once: children need their parents' items."""
 
-    def __init__(self, client, regions):
+    def __init__(self, client, tables, regions):
         self.client = client
+        self.tables = tables
         self.regions = regions
         self.known = {}
 
     def items(self, name):
         if name not in self.known:
-            self.known[name] = list(self.fetch(BY_NAME[name]))
+            self.known[name] = list(self.fetch(self.tables[name]))
         return self.known[name]
 
     def fetch(self, table):
@@ -32,8 +32,9 @@ class Fetch:
             page.pop("ResponseMetadata", None)
             for value, inner in along(table.path, page, shape):
                 item = Item(value, inner, region, parent)
-                for prefix, call, path, using, none in table.more:
-                    self.add(item, table.service, prefix, call, path, using, none)
+                for prefix, call, path, using, none, when in table.more:
+                    if when(item):
+                        self.add(item, table.service, prefix, call, path, using, none)
                 yield item
 
     def add(self, item, service, prefix, call, path, using, none):

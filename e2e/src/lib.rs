@@ -8,10 +8,12 @@ pub mod environment;
 pub mod headwater;
 pub mod local_aws;
 mod output;
+mod unsupported;
 
 pub use environment::isolate;
 pub use headwater::{Headwater, Run};
 pub use local_aws::{LocalAws, Settings};
+pub use unsupported::unsupported;
 
 /// The environment variable that names the Python interpreter of the tests.
 pub const PYTHON: &str = "HEADWATER_TEST_PYTHON";

@@ -60,6 +60,8 @@ impl LocalAws {
         isolate(&mut command)
             .arg(Path::new(PROGRAMS).join("serve.py"))
             .env("PYTHONDONTWRITEBYTECODE", "1")
+            // Moto would own over a thousand images and snapshots, which no account does.
+            .env("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
             .env("MOTO_IAM_LOAD_MANAGED_POLICIES", settings.managed_policies.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -57,9 +57,17 @@ def region_of(aws, region, networks):
 
 
 def base_image(ec2):
-    """The newest Amazon Linux that moto ships, told by its name."""
-    filters = [{"Name": "name", "Values": ["amzn-ami-hvm-2017.09.1.20171103-x86_64-gp2"]}]
-    return ec2.describe_images(Filters=filters)["Images"][0]["ImageId"]
+    """What all machines start from: an image of our own."""
+    return ec2.register_image(
+        Name="base-linux-2026-10",
+        Description="The distribution with our agents in it",
+        Architecture="x86_64",
+        VirtualizationType="hvm",
+        RootDeviceName="/dev/sda1",
+        EnaSupport=True,
+        BlockDeviceMappings=[{"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 30, "VolumeType": "gp3"}}],
+        TagSpecifications=tagged("image", "base-linux"),
+    )["ImageId"]
 
 
 def templates(ec2, image, made):

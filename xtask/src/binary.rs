@@ -1,0 +1,48 @@
+//! The binary `headwater`, built, and the folder that cargo builds into.
+
+use std::io::BufReader;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use cargo_metadata::{Message, MetadataCommand};
+
+/// The cargo that runs this very command, else the one on the path.
+pub fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    command
+}
+
+/// The folder that cargo builds into, wherever the user wants it.
+pub fn target_folder() -> Result<PathBuf> {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+    let metadata = MetadataCommand::new().manifest_path(manifest).no_deps().exec();
+    Ok(metadata.context("`cargo metadata` failed")?.target_directory.into_std_path_buf())
+}
+
+/// Builds the binary in the dev profile, and answers with its path.
+///
+/// All packages are selected though only one is built: then the tests' build, which selects them all too, has the
+/// same features everywhere and builds nothing twice.
+pub fn build() -> Result<PathBuf> {
+    let mut command = cargo();
+    command.args(["build", "--locked", "--workspace", "--bin", "headwater"]);
+    command.args(["--message-format", "json-render-diagnostics"]).stdout(Stdio::piped());
+    let mut child = command.spawn().context("cannot run cargo")?;
+    let stdout = child.stdout.take().context("cargo has no standard output")?;
+    let mut binary = None;
+    for message in Message::parse_stream(BufReader::new(stdout)) {
+        if let Message::CompilerArtifact(artifact) = message.context("cargo's messages cannot be read")?
+            && artifact.target.name == "headwater"
+            && let Some(executable) = artifact.executable
+        {
+            binary = Some(executable.into_std_path_buf());
+        }
+    }
+    let status = child.wait().context("cannot wait for cargo")?;
+    if !status.success() {
+        bail!("the binary does not build: cargo said why above");
+    }
+    binary.context("cargo built no executable named `headwater`")
+}

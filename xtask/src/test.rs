@@ -1,0 +1,58 @@
+//! `cargo xtask test`: all tests, with the local AWS that some of them need.
+
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::{Context, Result};
+use headwater_e2e::{BINARY, PYTHON, isolate};
+
+use crate::process::{Steps, both, output_of, shown};
+use crate::{binary, python};
+
+/// What `cargo xtask test` is told.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Leave the documentation's examples out
+    #[arg(long)]
+    no_doc: bool,
+    /// Passed on to `cargo nextest run`, or to `cargo test` where nextest is not installed
+    #[arg(last = true)]
+    rest: Vec<String>,
+}
+
+/// Runs the tests. The test runner's summary is the last that is said, unless the documentation's examples failed.
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let target = binary::target_folder()?;
+    let steps = Steps::begin();
+    let (python, binary) =
+        both(|| steps.step("python", || python::prepare(&target)), || steps.step("binary", binary::build))?;
+    let mut test = binary::cargo();
+    // Asked where it is going to run, because a toolchain's own cargo may not know of the extension.
+    let nextest = output_of(binary::cargo().args(["nextest", "--version"])).is_ok();
+    if nextest {
+        test.args(["nextest", "run"]);
+    } else {
+        test.args(["test", "--lib", "--bins", "--tests"]);
+    }
+    test.args(["--locked", "--workspace"]).args(&arguments.rest);
+    let mut examples = binary::cargo();
+    examples.args(["test", "--locked", "--workspace", "--doc", "--quiet"]);
+    let prepared = |command: &mut Command| {
+        isolate(command).env(PYTHON, &python).env(BINARY, &binary).stdin(Stdio::null());
+    };
+    prepared(&mut test);
+    prepared(&mut examples);
+
+    // Nextest does not run the examples in documentation, and its summary has to come last.
+    let examples_pass = arguments.no_doc || steps.step("examples", || succeeds(&mut examples))?;
+    eprint!("{}", steps.report());
+    let tests_pass = succeeds(&mut test)?;
+    if !examples_pass {
+        eprintln!("error: `{}` failed, see above", shown(&examples));
+    }
+    Ok(if tests_pass && examples_pass { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn succeeds(command: &mut Command) -> Result<bool> {
+    let status = command.status().with_context(|| format!("cannot run {}", shown(command)))?;
+    Ok(status.success())
+}
