@@ -62,7 +62,13 @@ impl<A: Api> Connector for ApiConnector<A> {
         let mut kinds: Vec<Scopes> = nodes.iter().map(|node| node.schema.scopes).collect();
         kinds.sort_by_key(|kind| kind.name);
         kinds.dedup_by_key(|kind| kind.name);
-        let scopes = self.0.scopes(&kinds).await?;
+        let mut scopes = self.0.scopes(&kinds).await?;
+        if scopes.open.is_empty()
+            && scopes.failures.len() == 1
+            && let Some((what, error)) = scopes.failures.pop()
+        {
+            return Err(error.while_doing(what));
+        }
         let mut units = Vec::new();
         // Scope by scope within a table would hit one API with all of a sync's calls at once; table by table within a
         // scope spreads them.

@@ -31,6 +31,15 @@ impl CqId {
     }
 }
 
+/// The identifier of a value by all that it holds: for rows that have no name of their own, such as rules.
+pub fn hash_of<T: crate::WriteJson>(value: &T) -> Uuid {
+    let mut text = Vec::new();
+    value.write_json(&mut text);
+    let mut id = CqId::default();
+    id.add("", &text);
+    id.finish()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

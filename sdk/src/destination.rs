@@ -83,6 +83,9 @@ pub struct Committed {
     pub written: u64,
     /// Stale rows deleted.
     pub deleted: u64,
+    /// Whether the rows were discarded, and those of an earlier sync kept: what a destination does with a partial
+    /// part that it can only replace as a whole.
+    pub kept_earlier: bool,
 }
 
 /// A target of rows. Called from several tasks at once.
@@ -90,6 +93,12 @@ pub struct Committed {
 pub trait Destination: Send + Sync {
     /// Whether the destination can be reached and written to, without changing anything.
     async fn check(&self) -> Result<()>;
+
+    /// Whether the destination can write in this mode, as it is configured. Asked before anything is touched.
+    fn supports(&self, mode: WriteMode) -> Result<()> {
+        let _ = mode;
+        Ok(())
+    }
 
     /// Makes the tables ready to be written. Before it, nothing of the destination has been touched.
     async fn migrate(&self, tables: &[Arc<TableSchema>], mode: MigrateMode) -> Result<()>;

@@ -2,7 +2,30 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde_json::Value as Shape;
+/// The documented shape of a value: a type's name, an object of shapes, or an array of one.
+pub use serde_json::Value as Shape;
+
+/// The members of an object's shape, in their order by name. For the derive.
+#[derive(Default)]
+pub struct Members(serde_json::Map<String, Shape>);
+
+impl Members {
+    /// No members yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a member.
+    pub fn add(&mut self, name: &str, shape: Shape) {
+        self.0.insert(name.to_owned(), shape);
+    }
+}
+
+impl From<Members> for Shape {
+    fn from(members: Members) -> Self {
+        Shape::Object(members.0)
+    }
+}
 
 /// How deep a column's documented shape goes before it says only `any`.
 pub const SHAPE_DEPTH: usize = 4;

@@ -16,6 +16,8 @@ pub mod destination;
 pub mod error;
 pub mod fetch;
 pub mod json;
+pub mod local;
+pub mod plain;
 pub mod record;
 pub mod registry;
 pub mod schema;

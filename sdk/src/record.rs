@@ -16,3 +16,12 @@ pub trait Record: Sized + Send + Sync + 'static {
     /// The columns in the struct's order.
     fn columns() -> Vec<ColumnDef<Self>>;
 }
+
+/// Nothing: the record of a table whose annotation is mistaken.
+impl Record for () {
+    const NAME: &'static str = "()";
+    const FIELDS: &'static [&'static str] = &[];
+    fn columns() -> Vec<ColumnDef<Self>> {
+        Vec::new()
+    }
+}

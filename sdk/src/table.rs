@@ -101,36 +101,23 @@ pub trait Table: Sized + Send + Sync + 'static {
     fn row(cx: &Context<Self>, record: Self::Record) -> impl Future<Output = Result<(Row<Self>, Vec<Error>)>> + Send;
 }
 
-/// The way from a row to its record, for the derive.
-pub fn to_record<T: Table>() -> Way<Row<T>, T::Record> {
-    Way::Always(|row| &row.record)
+/// A table's columns as the derive puts them together: its own, then the
+/// record's without those that are left out or replaced.
+pub fn assemble<T: Table>(left_out: &[&str], own: Vec<ColumnDef<T::Columns>>) -> Vec<ColumnDef<Row<T>>> {
+    let own = own.into_iter().map(|column| column.through(Way::Always(|row: &Row<T>| &row.columns)));
+    let record = T::Record::columns().into_iter().filter(|column| !left_out.contains(&column.column.name.as_str()));
+    own.chain(record.map(|column| column.through(Way::Always(|row: &Row<T>| &row.record)))).collect()
 }
 
-/// The way from a row to what the table adds, for the derive.
-pub fn to_columns<T: Table>() -> Way<Row<T>, T::Columns> {
-    Way::Always(|row| &row.columns)
-}
-
-/// A table's columns as the derive puts them together: the record's without those left out or replaced, then the
-/// table's own.
-pub fn assemble<T: Table>(
-    left_out: &[&str],
-    renamed: &[(&str, &str)],
-    own: Vec<ColumnDef<T::Columns>>,
-) -> Vec<ColumnDef<Row<T>>> {
-    let mut columns: Vec<ColumnDef<Row<T>>> = own.into_iter().map(|column| column.through(to_columns::<T>())).collect();
-    for column in T::Record::columns() {
-        let name = column.column.name.as_str();
-        if left_out.contains(&name) || columns.iter().any(|own| own.column.name == name) {
-            continue;
-        }
-        let mut column = column.through(to_record::<T>());
-        if let Some((_, new)) = renamed.iter().find(|(old, _)| *old == column.column.name) {
-            column.column.name = (*new).to_owned();
-        }
-        columns.push(column);
-    }
-    columns
+/// The columns of a flattened field, for the derive.
+pub fn flattened<O: 'static, R: Record>(prefix: &str, origin: &str, way: Way<O, R>) -> Vec<ColumnDef<O>> {
+    let columns = R::columns().into_iter().map(|column| {
+        let mut column = column.through(way);
+        column.column.name.insert_str(0, prefix);
+        column.column.origin = format!("{origin}: {}", column.column.origin);
+        column
+    });
+    columns.collect()
 }
 
 /// A table's schema: the scope's columns, then the table's.
@@ -155,8 +142,3 @@ pub fn schema<T: Table>() -> TableSchema {
 
 /// Anything whose type only the table knows: its client, scope or parent row.
 pub type Anything = Arc<dyn Any + Send + Sync>;
-
-/// The names a key may use, checked by the derive at compile time.
-pub const fn key_is_known(key: &str, fields: &[&str], scopes: &Scopes) -> bool {
-    crate::text::contains(fields, key) || scopes.has(key)
-}

@@ -56,14 +56,8 @@ pub struct Binary(pub Vec<u8>);
 
 impl WriteJson for Binary {
     fn write_json(&self, out: &mut Vec<u8>) {
-        const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         out.push(b'"');
-        for chunk in self.0.chunks(3) {
-            let bits = chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-            for digit in 0..4 {
-                out.push(if digit <= chunk.len() { DIGITS[(bits >> (18 - 6 * digit)) as usize & 63] } else { b'=' });
-            }
-        }
+        crate::plain::write_base64(&self.0, out);
         out.push(b'"');
     }
     fn shape(_: usize) -> Shape {

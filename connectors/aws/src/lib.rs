@@ -1,1 +1,18 @@
-//! The AWS connector: one cargo feature per service.
+//! The AWS connector: all services that this build has, one cargo feature each.
+
+#[rustfmt::skip]
+mod generated;
+
+pub use headwater_aws_base::Spec;
+
+use headwater_aws_base::{AwsApi, Regions};
+use headwater_sdk::{ApiConnector, Connector, Result};
+
+/// The connector of a spec. Nothing is called; a spec that cannot work is an error.
+pub fn connector(spec: Spec) -> Result<Box<dyn Connector>> {
+    #[cfg(feature = "ec2")]
+    let regions: Option<Regions> = Some(headwater_aws_ec2::regions);
+    #[cfg(not(feature = "ec2"))]
+    let regions: Option<Regions> = None;
+    Ok(Box::new(ApiConnector(AwsApi::new(spec, generated::services(), regions)?)))
+}

@@ -1,0 +1,386 @@
+//! `#[derive(Table)]`: the calls, the columns and the checks of one table.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{DeriveInput, Expr, Ident, LitStr, Path};
+
+use super::record::RecordField;
+use super::{named_fields, texts, tidy};
+use crate::attributes::{ColumnField, Mistakes, TableAttribute, option_item};
+use crate::docs::{doc_comment, one_line};
+use crate::source::calls;
+
+/// Expands `#[derive(Table)]`.
+pub fn table(input: &DeriveInput) -> TokenStream {
+    let mut mistakes = Mistakes::default();
+    let table = Table::read(input, &mut mistakes);
+    match mistakes.finish() {
+        Ok(()) => table.expand(),
+        Err(error) => {
+            let error = error.to_compile_error();
+            let empty = table.empty();
+            quote!(#error #empty)
+        }
+    }
+}
+
+struct Table<'a> {
+    ident: &'a Ident,
+    description: String,
+    attribute: TableAttribute,
+    columns: Vec<ColumnField>,
+}
+
+impl<'a> Table<'a> {
+    fn read(input: &'a DeriveInput, mistakes: &mut Mistakes) -> Self {
+        let attribute = TableAttribute::read(&input.attrs, mistakes);
+        let fields = named_fields(input, "a table", mistakes);
+        let columns = fields.into_iter().flat_map(|fields| &fields.named);
+        let columns = columns.filter_map(|field| ColumnField::read(field, mistakes)).collect();
+        let description = one_line(&doc_comment(&input.attrs));
+        let table = Self { ident: &input.ident, description, attribute, columns };
+        table.check(mistakes);
+        table
+    }
+
+    fn check(&self, mistakes: &mut Mistakes) {
+        let at = self.ident.span();
+        if self.description.is_empty() {
+            mistakes.at(at, "a table needs a doc comment: its first paragraph is the table's description");
+        }
+        if self.attribute.name.is_none() {
+            mistakes.at(at, "a table needs a name: #[table(name = \"service_things\", list = client.list_things())]");
+        }
+        if self.attribute.list.is_none() && self.attribute.get.is_none() {
+            mistakes.at(at, "a table needs a call: `list` for rows page by page, or `get` for a single row");
+        }
+        for column in &self.columns {
+            if let Some(get) = column.attribute.get.as_ref().filter(|_| option_item(&column.ty).is_none()) {
+                mistakes.at(
+                    column.ty.span(),
+                    format!(
+                        "the call `{}` may find nothing, so the column can be missing: make it `Option<{}>`",
+                        calls(get).pop().map_or_else(|| "get".to_owned(), |call| call.to_string()),
+                        tidy(&quote::ToTokens::to_token_stream(&column.ty)),
+                    ),
+                );
+            }
+        }
+        let mut names: Vec<String> = Vec::new();
+        for column in self.columns.iter().filter(|column| !column.attribute.flatten) {
+            if names.contains(&column.name()) {
+                mistakes.at(column.ident.span(), format!("there is a column `{}` already", column.name()));
+            }
+            names.push(column.name());
+        }
+    }
+
+    fn record(&self) -> TokenStream {
+        match &self.attribute.of {
+            Some(path) => quote!(#path),
+            None => quote!(Self),
+        }
+    }
+
+    /// The record outside of an impl, where `Self` has no meaning.
+    fn record_path(&self) -> TokenStream {
+        let ident = self.ident;
+        self.attribute.of.as_ref().map_or_else(|| quote!(#ident), |path: &Path| quote!(#path))
+    }
+
+    fn parent(&self) -> TokenStream {
+        let sdk = format_ident!("{}", crate::SDK);
+        match &self.attribute.parent {
+            Some(parent) => quote_spanned!(parent.span()=> ::#sdk::Row<#parent>),
+            None => quote!(()),
+        }
+    }
+
+    /// An impl that does nothing, beside the error messages: it keeps one mistake from becoming an error in every
+    /// table that hangs from this one.
+    fn empty(&self) -> TokenStream {
+        let sdk = format_ident!("{}", crate::SDK);
+        let ident = self.ident;
+        let record = match &self.attribute.of {
+            Some(path) => quote!(#path),
+            None => quote!(()),
+        };
+        quote! {
+            impl ::#sdk::Table for #ident {
+                type Client = ();
+                type Scope = ::#sdk::scope::Single;
+                type Parent = ();
+                type Record = #record;
+                type Columns = ();
+                const NAME: &'static str = "";
+                const DESCRIPTION: &'static str = "";
+                const KEY: &'static [&'static str] = &[];
+                const SCOPES: ::#sdk::Scopes = ::#sdk::Scopes::SINGLE;
+                const ORIGIN: &'static str = "";
+                fn columns() -> ::std::vec::Vec<::#sdk::ColumnDef<::#sdk::Row<Self>>> {
+                    ::std::unimplemented!()
+                }
+                fn pages(_: &::#sdk::Context<Self>) -> ::#sdk::fetch::Pages<#record> {
+                    ::std::unimplemented!()
+                }
+                async fn row(
+                    _: &::#sdk::Context<Self>,
+                    _: #record,
+                ) -> ::#sdk::Result<(::#sdk::Row<Self>, ::std::vec::Vec<::#sdk::Error>)> {
+                    ::std::unimplemented!()
+                }
+            }
+        }
+    }
+
+    fn expand(&self) -> TokenStream {
+        let sdk = format_ident!("{}", crate::SDK);
+        let ident = self.ident;
+        let name = &self.attribute.name;
+        let description = &self.description;
+        let (record, parent) = (self.record(), self.parent());
+        let key: Vec<String> = self.attribute.key.iter().map(|key| key.unraw().to_string()).collect();
+        let key = texts(&key);
+        let origin = self.origin();
+        let own_record = self.attribute.of.is_none().then(|| self.own_record());
+        let columns_type = if self.attribute.of.is_some() { quote!(Self) } else { quote!(()) };
+        let (columns, pages, row, checks) = (self.columns(), self.pages(), self.row(), self.checks());
+        quote! {
+            #own_record
+            #[automatically_derived]
+            impl ::#sdk::Table for #ident {
+                type Client = Client;
+                type Scope = Scope;
+                type Parent = #parent;
+                type Record = #record;
+                type Columns = #columns_type;
+                const NAME: &'static str = #name;
+                const DESCRIPTION: &'static str = #description;
+                const KEY: &'static [&'static str] = #key;
+                const SCOPES: ::#sdk::Scopes = SCOPES;
+                const ORIGIN: &'static str = #origin;
+                fn columns() -> ::std::vec::Vec<::#sdk::ColumnDef<::#sdk::Row<Self>>> {
+                    #columns
+                }
+                #[allow(unused_variables)]
+                fn pages(cx: &::#sdk::Context<Self>) -> ::#sdk::fetch::Pages<#record> {
+                    #pages
+                }
+                #[allow(unused_variables, unused_mut, clippy::unused_async)]
+                async fn row(
+                    cx: &::#sdk::Context<Self>,
+                    record: #record,
+                ) -> ::#sdk::Result<(::#sdk::Row<Self>, ::std::vec::Vec<::#sdk::Error>)> {
+                    #row
+                }
+            }
+            #checks
+            ::#sdk::inventory::submit! { ::#sdk::TableEntry::of::<#ident>(::std::env!("CARGO_PKG_NAME")) }
+        }
+    }
+
+    /// The names of the calls that rows come from.
+    fn origin(&self) -> String {
+        let calls: Vec<String> = [&self.attribute.list, &self.attribute.get]
+            .into_iter()
+            .flatten()
+            .filter_map(|expr| calls(expr).into_iter().next())
+            .map(|call| call.unraw().to_string())
+            .collect();
+        calls.join(" + ")
+    }
+
+    /// `Record` for a struct that is itself the row.
+    fn own_record(&self) -> TokenStream {
+        let sdk = format_ident!("{}", crate::SDK);
+        let (ident, title) = (self.ident, self.ident.to_string());
+        let names: Vec<String> = self.columns.iter().map(ColumnField::name).collect();
+        let columns = self.definitions();
+        quote! {
+            #[automatically_derived]
+            impl ::#sdk::Record for #ident {
+                const NAME: &'static str = #title;
+                const FIELDS: &'static [&'static str] = &[#(#names),*];
+                fn columns() -> ::std::vec::Vec<::#sdk::ColumnDef<Self>> {
+                    #columns
+                }
+            }
+        }
+    }
+
+    /// The definitions of the struct's own columns, over `Self`.
+    fn definitions(&self) -> TokenStream {
+        let sdk = format_ident!("{}", crate::SDK);
+        let definitions = self.columns.iter().map(|column| {
+            let ident = &column.ident;
+            let origin = self.column_origin(column);
+            if !column.attribute.flatten {
+                let field = RecordField {
+                    ident,
+                    name: column.name(),
+                    doc: one_line(&column.doc),
+                    origin,
+                    sensitive: false,
+                    span: column.ty.span(),
+                };
+                let definition = field.definition();
+                return quote!(columns.push(#definition););
+            }
+            let prefix = column.attribute.prefix.as_ref().map_or_else(String::new, LitStr::value);
+            let (record, way) = match option_item(&column.ty) {
+                Some(item) => (item, quote!(::#sdk::column::Way::Maybe(|row: &Self| row.#ident.as_ref()))),
+                None => (&column.ty, quote!(::#sdk::column::Way::Always(|row: &Self| &row.#ident))),
+            };
+            quote_spanned! {column.ty.span()=>
+                columns.extend(::#sdk::table::flattened::<Self, #record>(#prefix, #origin, #way));
+            }
+        });
+        quote! {
+            let mut columns = ::std::vec::Vec::new();
+            #(#definitions)*
+            columns
+        }
+    }
+
+    fn column_origin(&self, column: &ColumnField) -> String {
+        let field = column.ident.unraw();
+        match (&column.attribute.value, &column.attribute.get) {
+            (Some(value), _) => tidy(&quote!(#value)),
+            (None, Some(get)) => match calls(get).first() {
+                Some(call) => format!("get {}", call.unraw()),
+                None => format!("get {}", tidy(&quote!(#get))),
+            },
+            (None, None) => match &self.attribute.of {
+                Some(path) => format!("{}.{field}", tidy(&quote!(#path))),
+                None => format!("{}.{field}", self.ident),
+            },
+        }
+    }
+
+    fn columns(&self) -> TokenStream {
+        let sdk = format_ident!("{}", crate::SDK);
+        let skipped = self.attribute.skip.iter().map(|name| name.unraw().to_string());
+        if self.attribute.of.is_none() {
+            let skipped: Vec<String> = skipped.collect();
+            let skipped = texts(&skipped);
+            return quote!(::#sdk::table::assemble::<Self>(#skipped, ::std::vec::Vec::new()));
+        }
+        let replaced = self.columns.iter().map(|column| column.ident.unraw().to_string());
+        let left_out: Vec<String> = skipped.chain(replaced).collect();
+        let left_out = texts(&left_out);
+        let own = self.definitions();
+        quote!(::#sdk::table::assemble::<Self>(#left_out, { #own }))
+    }
+
+    fn pages(&self) -> TokenStream {
+        let sdk = format_ident!("{}", crate::SDK);
+        let ignore = texts(&self.attribute.ignore);
+        let names = names_in_scope();
+        let pages = match (&self.attribute.list, &self.attribute.get) {
+            (Some(list), None) => quote_spanned!(list.span()=> ::#sdk::fetch::list(cx, #list, #ignore)),
+            (None, Some(get)) => quote_spanned!(get.span()=> ::#sdk::fetch::single(cx, #get, #ignore)),
+            (Some(list), Some(get)) => quote_spanned! {list.span()=>
+                ::#sdk::fetch::list_get(cx, #list, #ignore, |cx, row| {
+                    #names
+                    #get
+                })
+            },
+            (None, None) => quote!(::std::unimplemented!()),
+        };
+        quote!(#names #pages)
+    }
+
+    fn row(&self) -> TokenStream {
+        let sdk = format_ident!("{}", crate::SDK);
+        let names = names_in_scope();
+        let gets: Vec<&ColumnField> = self.columns.iter().filter(|column| column.attribute.get.is_some()).collect();
+        let fetched_names: Vec<Ident> = gets.iter().map(|column| got(&column.ident)).collect();
+        let futures = gets.iter().map(|column| self.get(column));
+        let fetched = (!gets.is_empty()).then(|| {
+            quote! {
+                let (#(#fetched_names,)*) = ::#sdk::futures::join!(#(#futures),*);
+                #(let #fetched_names = #fetched_names?;)*
+            }
+        });
+        let own = self.attribute.of.is_none();
+        let values = self.columns.iter().filter_map(|column| {
+            let ident = &column.ident;
+            let value = match (&column.attribute.value, &column.attribute.get) {
+                (Some(value), _) => quote!(#value),
+                (None, Some(_)) => {
+                    let got = got(ident);
+                    quote!(#got)
+                }
+                (None, None) if own => return None,
+                (None, None) => quote_spanned!(ident.span()=> row.#ident.clone()),
+            };
+            Some((ident, value))
+        });
+        let (idents, values): (Vec<&Ident>, Vec<TokenStream>) = values.unzip();
+        let made = if own {
+            let made: Vec<Ident> = idents.iter().map(|ident| format_ident!("made_{}", ident.unraw())).collect();
+            quote! {
+                let (#(#made,)*) = { let row = &record; (#(#values,)*) };
+                let mut record = record;
+                #(record.#idents = #made;)*
+                let columns = ();
+            }
+        } else {
+            quote!(let columns = { let row = &record; Self { #(#idents: #values),* } };)
+        };
+        quote! {
+            #names
+            let problems: ::std::sync::Mutex<::std::vec::Vec<::#sdk::Error>> = ::std::default::Default::default();
+            let row = &record;
+            #fetched
+            #made
+            let row = ::#sdk::Row { record, columns, parent: ::std::sync::Arc::clone(&cx.parent) };
+            ::std::result::Result::Ok((row, problems.into_inner().unwrap_or_default()))
+        }
+    }
+
+    fn get(&self, column: &ColumnField) -> TokenStream {
+        let sdk = format_ident!("{}", crate::SDK);
+        let name = column.name();
+        let ignore = texts(&column.attribute.ignore);
+        let get: &Option<Expr> = &column.attribute.get;
+        let item = option_item(&column.ty);
+        quote_spanned! {get.span()=>
+            ::#sdk::fetch::column::<Self, #item, _>(cx, #name, #get, #ignore, &problems)
+        }
+    }
+
+    /// What can be known to be wrong only with the record at hand, checked by the compiler at the contributor's token.
+    fn checks(&self) -> TokenStream {
+        let sdk = format_ident!("{}", crate::SDK);
+        let record = self.record_path();
+        let own: Vec<String> = self.columns.iter().map(ColumnField::name).collect();
+        let keys = self.attribute.key.iter().filter(|key| !own.contains(&key.unraw().to_string())).map(|key| {
+            let name = key.unraw().to_string();
+            let own = texts(&own);
+            quote_spanned! {key.span()=>
+                const _: () = ::#sdk::text::check_key(#name, <#record as ::#sdk::Record>::FIELDS, #own, &SCOPES);
+            }
+        });
+        let skips = self.attribute.skip.iter().map(|name| quote_spanned!(name.span()=> let _ = |row: &#record| { let _ = &row.#name; };));
+        quote! {
+            #(#keys)*
+            const _: () = { #(#skips)* };
+        }
+    }
+}
+
+fn got(ident: &Ident) -> Ident {
+    format_ident!("got_{}", ident.unraw())
+}
+
+/// Binds the names that the expressions of an annotation may use.
+fn names_in_scope() -> TokenStream {
+    quote! {
+        let client = &cx.client;
+        let scope = &*cx.scope;
+        let parent = &*cx.parent;
+    }
+}

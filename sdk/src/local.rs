@@ -1,0 +1,61 @@
+//! The local file system, asked without changing it.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use crate::error::{Error, Result};
+
+/// Whether this process may write to a file, or create files in a folder; nothing is written to find out.
+fn may_write(path: &Path, folder: bool) -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use rustix::fs::Access;
+        let wanted = if folder { Access::WRITE_OK | Access::EXEC_OK } else { Access::WRITE_OK };
+        Ok(rustix::fs::access(path, wanted)?)
+    }
+    #[cfg(not(unix))]
+    {
+        if !folder && std::fs::metadata(path)?.permissions().readonly() {
+            return Err(ErrorKind::PermissionDenied.into());
+        }
+        Ok(())
+    }
+}
+
+fn shown(path: &Path) -> std::path::Display<'_> {
+    // An empty path is what is left of a relative one: the working folder.
+    if path.as_os_str().is_empty() { Path::new(".").display() } else { path.display() }
+}
+
+/// Checks that a folder exists and that files can be created in it.
+pub fn check_folder(folder: &Path) -> Result<()> {
+    let name = shown(folder);
+    let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    match std::fs::metadata(here) {
+        Ok(found) if !found.is_dir() => Err(Error::destination(format!("{name} is a file, not a folder"))),
+        Ok(_) => may_write(here, true)
+            .map_err(|error| Error::destination(format!("nothing can be written to the folder {name}: {error}"))),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Err(Error::destination(format!("the folder {name} does not exist; create it")))
+        }
+        Err(error) => Err(Error::destination(format!("the folder {name} cannot be read: {error}"))),
+    }
+}
+
+/// Checks that a folder can be written to, or created where it does not exist: the nearest folder above it that
+/// exists decides.
+pub fn check_folder_or_above(folder: &Path) -> Result<()> {
+    for above in folder.ancestors() {
+        let here = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+        match std::fs::symlink_metadata(here) {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+            _ => return check_folder(above),
+        }
+    }
+    check_folder(Path::new("/"))
+}
+
+/// Checks that an existing file can be written to.
+pub fn check_file(file: &Path) -> Result<()> {
+    may_write(file, false).map_err(|error| Error::destination(format!("{} cannot be written to: {error}", shown(file))))
+}

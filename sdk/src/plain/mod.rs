@@ -1,0 +1,255 @@
+//! Columns in plain forms, for targets that lack Arrow's types: as text, and as JSON.
+//!
+//! Both forms agree: a UUID is hyphenated lower-case text, a hardware address is `aa:bb:…`, an `inet` is its CIDR
+//! text, bytes are base64 (RFC 4648, padded), a point in time is RFC 3339 in UTC with as many digits as its unit has,
+//! and a `json` column is its own text.
+
+mod encode;
+mod time;
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BinaryArray, FixedSizeBinaryArray, GenericListArray, OffsetSizeTrait, StringArray,
+};
+use arrow::buffer::{OffsetBuffer, ScalarBuffer};
+use arrow::datatypes::{DataType, Field, FieldRef};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+
+pub use encode::{PlainJson, json_options};
+pub use time::{TimeStyle, write_time};
+
+use crate::error::{Error, Result};
+use crate::schema::Extension;
+
+fn wrong(error: impl std::fmt::Display) -> Error {
+    Error::fatal(error)
+}
+
+/// Appends bytes as base64, without quotes.
+pub fn write_base64(bytes: &[u8], out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for chunk in bytes.chunks(3) {
+        let bits = chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for digit in 0..4 {
+            out.push(if digit <= chunk.len() { DIGITS[(bits >> (18 - 6 * digit)) as usize & 63] } else { b'=' });
+        }
+    }
+}
+
+/// Appends bytes as pairs of hexadecimal digits, with `separator` before each byte whose index is in `before`.
+fn write_hex(bytes: &[u8], separator: u8, before: impl Fn(usize) -> bool, out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for (index, byte) in bytes.iter().enumerate() {
+        if before(index) {
+            out.push(separator);
+        }
+        out.push(DIGITS[usize::from(byte >> 4)]);
+        out.push(DIGITS[usize::from(byte & 15)]);
+    }
+}
+
+/// Appends a UUID's 16 bytes as hyphenated text.
+pub fn write_uuid(bytes: &[u8], out: &mut Vec<u8>) {
+    write_hex(bytes, b'-', |index| matches!(index, 4 | 6 | 8 | 10), out);
+}
+
+/// Appends a hardware address as text: `0a:1b:2c:3d:4e:5f`.
+pub fn write_mac(bytes: &[u8], out: &mut Vec<u8>) {
+    write_hex(bytes, b':', |index| index > 0, out);
+}
+
+/// A text column made cell by cell in one buffer.
+fn texts(array: &dyn Array, mut write: impl FnMut(usize, &mut Vec<u8>) -> Result<()>) -> Result<StringArray> {
+    let nulls = array.logical_nulls();
+    let mut offsets = Vec::with_capacity(array.len() + 1);
+    let mut bytes = Vec::new();
+    offsets.push(0_i32);
+    for row in 0..array.len() {
+        if nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)) {
+            write(row, &mut bytes)?;
+        }
+        offsets.push(i32::try_from(bytes.len()).map_err(|_| wrong("a batch holds more than 2 GiB of one column"))?);
+    }
+    StringArray::try_new(OffsetBuffer::new(ScalarBuffer::from(offsets)), bytes.into(), nulls).map_err(wrong)
+}
+
+fn binary(array: &dyn Array) -> Result<&BinaryArray> {
+    array.as_binary_opt().ok_or_else(|| wrong(format!("{} where binary was expected", array.data_type())))
+}
+
+fn fixed(array: &dyn Array) -> Result<&FixedSizeBinaryArray> {
+    array
+        .as_fixed_size_binary_opt()
+        .ok_or_else(|| wrong(format!("{} where 16 bytes were expected", array.data_type())))
+}
+
+/// A column of an extension type as text. JSON and CIDR texts are taken over without a copy.
+pub fn extension_text(extension: Extension, array: &dyn Array) -> Result<StringArray> {
+    match extension {
+        Extension::Uuid => {
+            let array = fixed(array)?;
+            texts(array, |row, out| {
+                write_uuid(array.value(row), out);
+                Ok(())
+            })
+        }
+        Extension::Mac => {
+            let array = binary(array)?;
+            texts(array, |row, out| {
+                write_mac(array.value(row), out);
+                Ok(())
+            })
+        }
+        Extension::Json | Extension::Inet => {
+            StringArray::try_from_binary(binary(array)?.clone()).map_err(|error| wrong(format!("not UTF-8: {error}")))
+        }
+    }
+}
+
+/// Any column as text; what is nested is JSON.
+pub fn text(field: &FieldRef, array: &ArrayRef) -> Result<StringArray> {
+    if let Some(extension) = Extension::of(field) {
+        return extension_text(extension, array);
+    }
+    let kind = array.data_type();
+    if kind.is_nested() || is_bytes(kind) || matches!(kind, DataType::Timestamp(..)) {
+        let options = json_options();
+        let mut encoder = arrow_json::writer::make_encoder(field, array, &options).map_err(wrong)?;
+        // What is not nested is a JSON string of characters that need no escape, and loses its quotes.
+        let quotes = !kind.is_nested();
+        return texts(array, |row, out| {
+            let start = out.len();
+            encoder.encode(row, out);
+            if quotes {
+                out.pop();
+                out.remove(start);
+            }
+            Ok(())
+        });
+    }
+    if let Some(array) = array.as_string_opt::<i32>() {
+        return Ok(array.clone());
+    }
+    let options = FormatOptions::new().with_display_error(false);
+    let formatter = ArrayFormatter::try_new(array, &options).map_err(wrong)?;
+    texts(array, |row, out| {
+        use std::io::Write;
+        write!(out, "{}", formatter.value(row).try_to_string().map_err(wrong)?).map_err(wrong)
+    })
+}
+
+fn is_bytes(kind: &DataType) -> bool {
+    matches!(
+        kind,
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_)
+    )
+}
+
+/// A field with the extension types, also those in lists, replaced by text. `mark` may add metadata that says what
+/// the text is.
+pub fn text_field(field: &Field, mark: &dyn Fn(Extension, Field) -> Field) -> Field {
+    if let Some(extension) = Extension::of(field) {
+        let mut metadata = field.metadata().clone();
+        for key in extension.metadata().keys() {
+            metadata.remove(key);
+        }
+        let plain = Field::new(field.name(), DataType::Utf8, field.is_nullable()).with_metadata(metadata);
+        return mark(extension, plain);
+    }
+    let kind = match field.data_type() {
+        DataType::List(item) => DataType::List(Arc::new(text_field(item, mark))),
+        DataType::LargeList(item) => DataType::LargeList(Arc::new(text_field(item, mark))),
+        _ => return field.clone(),
+    };
+    field.clone().with_data_type(kind)
+}
+
+/// The column that goes with [`text_field`]: `from` is the field as it was, `to` as it is now.
+pub fn text_column(from: &FieldRef, to: &FieldRef, array: &ArrayRef) -> Result<ArrayRef> {
+    if from.data_type() == to.data_type() {
+        return Ok(Arc::clone(array));
+    }
+    match (Extension::of(from), from.data_type(), to.data_type()) {
+        (Some(extension), _, _) => Ok(Arc::new(extension_text(extension, array)?)),
+        (None, DataType::List(from), DataType::List(to)) => text_list::<i32>(from, to, array),
+        (None, DataType::LargeList(from), DataType::LargeList(to)) => text_list::<i64>(from, to, array),
+        (None, from, to) => Err(wrong(format!("there is no way from {from} to {to}"))),
+    }
+}
+
+fn text_list<O: OffsetSizeTrait>(from: &FieldRef, to: &FieldRef, array: &ArrayRef) -> Result<ArrayRef> {
+    let list: &GenericListArray<O> =
+        array.as_list_opt().ok_or_else(|| wrong(format!("{} where a list was expected", array.data_type())))?;
+    let values = text_column(from, to, list.values())?;
+    let list = GenericListArray::<O>::try_new(Arc::clone(to), list.offsets().clone(), values, list.nulls().cloned());
+    Ok(Arc::new(list.map_err(wrong)?))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::types::{Binary, Inet, Mac, RawJson, Timestamp};
+    use crate::value::Value;
+    use arrow::array::{ArrayBuilder, Date32Array, Decimal128Array, TimestampNanosecondArray};
+    use uuid::Uuid;
+
+    fn column<T: Value>(values: &[Option<T>]) -> (FieldRef, ArrayRef) {
+        let kind = T::column_type();
+        let field = crate::schema::Column::new("column", kind, "").field();
+        let mut builder = T::builder();
+        for value in values {
+            match value {
+                Some(value) => drop(value.append(&mut builder)),
+                None => T::append_null(&mut builder),
+            }
+        }
+        (Arc::new(field), builder.finish())
+    }
+
+    fn shown<T: Value>(values: &[Option<T>]) -> Vec<Option<String>> {
+        let (field, array) = column(values);
+        text(&field, &array).unwrap().iter().map(|cell| cell.map(str::to_owned)).collect()
+    }
+
+    #[test]
+    fn every_type_has_a_text() {
+        let uuid = Uuid::parse_str("730a216f-19d7-51f5-9aa7-de5dc4e93108").unwrap();
+        assert_eq!(shown(&[Some(uuid), None]), [Some("730a216f-19d7-51f5-9aa7-de5dc4e93108".to_owned()), None]);
+        assert_eq!(shown(&[Some(vec![Some(uuid), None])]), [Some("[\"730a216f-19d7-51f5-9aa7-de5dc4e93108\",null]".to_owned())]);
+        assert_eq!(shown(&[Some(Mac::parse("0A-1b-2c-3d-4e-ff").unwrap())]), [Some("0a:1b:2c:3d:4e:ff".to_owned())]);
+        assert_eq!(shown(&[Some(Inet::parse("::1").unwrap())]), [Some("::1/128".to_owned())]);
+        assert_eq!(shown(&[Some(RawJson::parse("{\"a\": 1}").unwrap())]), [Some("{\"a\": 1}".to_owned())]);
+        let bytes: Vec<Option<Binary>> = [&b""[..], b"f", b"fo", b"foo"].map(|b| Some(Binary(b.to_vec()))).into();
+        assert_eq!(shown(&bytes), ["", "Zg==", "Zm8=", "Zm9v"].map(|text| Some(text.to_owned())), "RFC 4648, 10");
+        assert_eq!(shown(&[Some(Timestamp(-1))]), [Some("1969-12-31T23:59:59.999999Z".to_owned())]);
+        assert_eq!(shown(&[Some(vec!["a\"b".to_owned()])]), [Some("[\"a\\\"b\"]".to_owned())]);
+        assert_eq!(shown(&[Some(vec![f64::NAN, 0.5])]), [Some("[null,0.5]".to_owned())], "JSON has no NaN");
+        assert_eq!(shown(&[Some(true)]), [Some("true".to_owned())]);
+        assert_eq!(shown(&[Some(u64::MAX)]), [Some(u64::MAX.to_string())]);
+    }
+
+    #[test]
+    fn types_of_other_connectors_have_a_text_too() {
+        let show = |array: ArrayRef| {
+            let field = Arc::new(Field::new("column", array.data_type().clone(), true));
+            text(&field, &array).unwrap().value(0).to_owned()
+        };
+        let decimal = Decimal128Array::from(vec![712_345_678_901_234_567_890_123_400]).with_precision_and_scale(38, 6);
+        assert_eq!(show(Arc::new(decimal.unwrap())), "712345678901234567890.123400");
+        assert_eq!(show(Arc::new(Date32Array::from(vec![-1]))), "1969-12-31");
+        assert_eq!(show(Arc::new(TimestampNanosecondArray::from(vec![1]))), "1970-01-01T00:00:00.000000001");
+    }
+
+    #[test]
+    fn lists_of_extensions_become_lists_of_text() {
+        let uuid = Uuid::nil();
+        let (from, array) = column(&[Some(vec![Some(uuid), None]), None]);
+        let to = Arc::new(text_field(&from, &|_, field| field));
+        let plain = text_column(&from, &to, &array).unwrap();
+        assert_eq!(plain.data_type(), to.data_type());
+        let (_, expected) = column(&[Some(vec![Some(uuid.to_string()), None]), None]);
+        assert_eq!(plain.as_ref(), expected.as_ref());
+    }
+}

@@ -1,0 +1,112 @@
+//! Points in time as text of a fixed width, so that texts of one unit sort like the times.
+
+use arrow::datatypes::TimeUnit;
+
+/// How a point in time is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeStyle {
+    /// `2026-11-21T08:59:02.123456Z` (RFC 3339, in UTC).
+    Rfc3339,
+    /// `2026-11-21T08:59:02.123456`: a time of day in no known zone.
+    Local,
+    /// `2026-11-21 08:59:02.123456`: what SQL databases read as a timestamp.
+    Sql,
+}
+
+/// Appends a number with at least `width` digits.
+fn digits(mut value: u64, width: usize, out: &mut Vec<u8>) {
+    let mut buffer = [b'0'; 20];
+    let mut at = buffer.len();
+    while value > 0 || buffer.len() - at < width {
+        at -= 1;
+        buffer[at] = b'0' + (value % 10) as u8;
+        value /= 10;
+    }
+    out.extend_from_slice(&buffer[at..]);
+}
+
+/// Year, month and day of a number of days since 1970-01-01 in the proleptic Gregorian calendar, by counting in eras
+/// of 400 years that begin on the first of March, so that the leap day is the last of a year.
+fn civil(days: i64) -> (i64, u64, u64) {
+    const ERA: i64 = 146_097;
+    let since_march_0000 = days + 719_468;
+    let era = since_march_0000.div_euclid(ERA);
+    let day = since_march_0000.rem_euclid(ERA);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day_of_month = day - (153 * month + 2) / 5 + 1;
+    let (month, carry) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    (era * 400 + year + carry, month as u64, day_of_month as u64)
+}
+
+/// Appends a point in time, given since 1970-01-01T00:00:00 in `unit`: the fraction has 0, 3, 6 or 9 digits by unit. A
+/// year beyond 0000 to 9999 has a sign and six digits (ISO 8601's expanded form), so that none is ever wrong.
+pub fn write_time(value: i64, unit: TimeUnit, style: TimeStyle, out: &mut Vec<u8>) {
+    let (per_second, width) = match unit {
+        TimeUnit::Second => (1, 0),
+        TimeUnit::Millisecond => (1_000, 3),
+        TimeUnit::Microsecond => (1_000_000, 6),
+        TimeUnit::Nanosecond => (1_000_000_000, 9),
+    };
+    let seconds = value.div_euclid(per_second);
+    let second = seconds.rem_euclid(86_400) as u64;
+    let (year, month, day) = civil(seconds.div_euclid(86_400));
+    if (0..=9999).contains(&year) {
+        digits(year as u64, 4, out);
+    } else {
+        out.push(if year < 0 { b'-' } else { b'+' });
+        digits(year.unsigned_abs(), 6, out);
+    }
+    for (before, value) in [
+        (b'-', month),
+        (b'-', day),
+        (if style == TimeStyle::Sql { b' ' } else { b'T' }, second / 3600),
+        (b':', second / 60 % 60),
+        (b':', second % 60),
+    ] {
+        out.push(before);
+        digits(value, 2, out);
+    }
+    if width > 0 {
+        out.push(b'.');
+        digits(value.rem_euclid(per_second) as u64, width, out);
+    }
+    if style == TimeStyle::Rfc3339 {
+        out.push(b'Z');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(value: i64, unit: TimeUnit, style: TimeStyle) -> String {
+        let mut out = Vec::new();
+        write_time(value, unit, style, &mut out);
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
+    #[test]
+    fn agrees_with_jiff_over_all_its_years() {
+        let day = 86_400_000_000_i64;
+        // Every 11th day and a bit, so that all months, leap days and times of day come up.
+        let mut micros = jiff::Timestamp::MIN.as_microsecond();
+        while micros < jiff::Timestamp::MAX.as_microsecond() {
+            let ours = text(micros, TimeUnit::Microsecond, TimeStyle::Rfc3339);
+            let theirs = jiff::Timestamp::from_microsecond(micros).map(|time| format!("{time:.6}"));
+            assert_eq!(Ok(ours), theirs.map_err(|error| error.to_string()));
+            micros += 11 * day + 3_723_456_789;
+        }
+    }
+
+    #[test]
+    fn units_styles_and_ends() {
+        assert_eq!(text(-1, TimeUnit::Second, TimeStyle::Sql), "1969-12-31 23:59:59");
+        assert_eq!(text(951_782_400_001, TimeUnit::Millisecond, TimeStyle::Local), "2000-02-29T00:00:00.001");
+        assert_eq!(text(i64::MAX, TimeUnit::Nanosecond, TimeStyle::Rfc3339), "2262-04-11T23:47:16.854775807Z");
+        assert_eq!(text(i64::MIN, TimeUnit::Microsecond, TimeStyle::Sql), "-290308-12-21 19:59:05.224192");
+        assert_eq!(text(i64::MAX, TimeUnit::Microsecond, TimeStyle::Sql), "+294247-01-10 04:00:54.775807");
+        assert_eq!(text(-62_167_219_200, TimeUnit::Second, TimeStyle::Sql), "0000-01-01 00:00:00");
+    }
+}
