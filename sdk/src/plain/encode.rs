@@ -96,7 +96,13 @@ fn extension_encoder<'a>(extension: Extension, array: &'a dyn Array) -> Result<N
             let nulls = texts.nulls().cloned();
             NullableEncoder::new(Box::new(Text(texts)), nulls)
         }
-        _ => return Err(ArrowError::JsonError(format!("{} where a {} was expected", array.data_type(), extension.name()))),
+        _ => {
+            return Err(ArrowError::JsonError(format!(
+                "{} where a {} was expected",
+                array.data_type(),
+                extension.name()
+            )));
+        }
     })
 }
 

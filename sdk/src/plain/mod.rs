@@ -79,9 +79,7 @@ fn binary(array: &dyn Array) -> Result<&BinaryArray> {
 }
 
 fn fixed(array: &dyn Array) -> Result<&FixedSizeBinaryArray> {
-    array
-        .as_fixed_size_binary_opt()
-        .ok_or_else(|| wrong(format!("{} where 16 bytes were expected", array.data_type())))
+    array.as_fixed_size_binary_opt().ok_or_else(|| wrong(format!("{} where 16 bytes were expected", array.data_type())))
 }
 
 /// A column of an extension type as text. JSON and CIDR texts are taken over without a copy.
@@ -140,10 +138,7 @@ pub fn text(field: &FieldRef, array: &ArrayRef) -> Result<StringArray> {
 }
 
 fn is_bytes(kind: &DataType) -> bool {
-    matches!(
-        kind,
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_)
-    )
+    matches!(kind, DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_))
 }
 
 /// A field with the extension types, also those in lists, replaced by text. `mark` may add metadata that says what
@@ -217,7 +212,10 @@ mod tests {
     fn every_type_has_a_text() {
         let uuid = Uuid::parse_str("730a216f-19d7-51f5-9aa7-de5dc4e93108").unwrap();
         assert_eq!(shown(&[Some(uuid), None]), [Some("730a216f-19d7-51f5-9aa7-de5dc4e93108".to_owned()), None]);
-        assert_eq!(shown(&[Some(vec![Some(uuid), None])]), [Some("[\"730a216f-19d7-51f5-9aa7-de5dc4e93108\",null]".to_owned())]);
+        assert_eq!(
+            shown(&[Some(vec![Some(uuid), None])]),
+            [Some("[\"730a216f-19d7-51f5-9aa7-de5dc4e93108\",null]".to_owned())]
+        );
         assert_eq!(shown(&[Some(Mac::parse("0A-1b-2c-3d-4e-ff").unwrap())]), [Some("0a:1b:2c:3d:4e:ff".to_owned())]);
         assert_eq!(shown(&[Some(Inet::parse("::1").unwrap())]), [Some("::1/128".to_owned())]);
         assert_eq!(shown(&[Some(RawJson::parse("{\"a\": 1}").unwrap())]), [Some("{\"a\": 1}".to_owned())]);

@@ -1,0 +1,137 @@
+//! The SQL of one table: its columns' types, its creation, and the statements that write it.
+
+use headwater_sdk::arrow::datatypes::DataType;
+use headwater_sdk::schema::{SOURCE_NAME, SYNC_TIME};
+use headwater_sdk::{Column, ColumnType, TableSchema};
+
+/// A name as SQL: in double quotes, with those in it doubled.
+pub fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn list(names: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    names.into_iter().map(|name| quote(name.as_ref())).collect::<Vec<_>>().join(", ")
+}
+
+/// A column's declared type. SQLite derives from its letters how a value is converted: text that looks like a number
+/// must stay text, so JSON, addresses and decimals are `TEXT`.
+pub fn declared(kind: &ColumnType) -> &'static str {
+    if kind.extension.is_some() {
+        return "TEXT";
+    }
+    match &kind.data_type {
+        DataType::Boolean => "BOOLEAN",
+        data_type if data_type.is_integer() => "INTEGER",
+        data_type if data_type.is_floating() => "REAL",
+        DataType::Timestamp(..) => "TIMESTAMP",
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => "BLOB",
+        _ => "TEXT",
+    }
+}
+
+/// Whether a column is declared as never null. A float may always become null, as NaN does; a key must not, because
+/// SQLite would take two nulls for two keys.
+pub fn not_null(column: &Column) -> bool {
+    column.key || (!column.nullable && !column.kind.data_type.is_floating())
+}
+
+/// One line of a table's definition.
+pub fn column_definition(column: &Column) -> String {
+    let not_null = if not_null(column) { " NOT NULL" } else { "" };
+    format!("{} {}{not_null}", quote(&column.name), declared(&column.kind))
+}
+
+/// `CREATE TABLE` of a table that does not exist.
+pub fn create_table(schema: &TableSchema) -> String {
+    let mut lines: Vec<String> = schema.columns.iter().map(column_definition).collect();
+    let key = schema.key();
+    if !key.is_empty() {
+        let name = quote(&format!("{}_cqpk", schema.name));
+        lines.push(format!("CONSTRAINT {name} PRIMARY KEY ({})", list(key)));
+    }
+    format!("CREATE TABLE main.{} (\n  {}\n)", quote(&schema.name), lines.join(",\n  "))
+}
+
+/// `CREATE INDEX` by which the rows of one unit are found when its stale rows are removed; none where the whole table
+/// is one unit, or nothing is ever removed.
+pub fn create_unit_index(schema: &TableSchema) -> Option<String> {
+    let scope: Vec<&str> = schema.scopes.columns.iter().map(|column| column.name).collect();
+    if schema.key().is_empty() || scope.is_empty() || scope.iter().any(|name| schema.column(name).is_none()) {
+        return None;
+    }
+    let name = quote(&format!("{}_headwater_unit", schema.name));
+    let columns = list(scope.into_iter().chain([SOURCE_NAME]));
+    Some(format!("CREATE INDEX IF NOT EXISTS main.{name} ON {} ({columns})", quote(&schema.name)))
+}
+
+/// The statements that write a table. Rows of an open part stand in a temporary table, told by the range of their
+/// numbers, which is always parameters 1 and 2.
+#[derive(Debug)]
+pub struct Statements {
+    /// Creates the temporary table.
+    pub create_stage: String,
+    /// Adds one row to it: its number, then the columns.
+    pub stage: String,
+    /// Counts the different keys of a part; none without a key.
+    pub distinct: Option<String>,
+    /// Moves a part's rows into the table.
+    pub publish: String,
+    /// Removes a part's rows from the temporary table.
+    pub clear: String,
+}
+
+impl Statements {
+    /// The statements of a table, with the temporary table's number.
+    pub fn new(schema: &TableSchema, number: usize) -> Self {
+        let stage = format!("temp.headwater_stage_{number}");
+        let staged: Vec<String> = (0..schema.columns.len()).map(|index| format!("c{index}")).collect();
+        let staged_key: Vec<&str> = schema
+            .columns
+            .iter()
+            .zip(&staged)
+            .filter(|(column, _)| column.key)
+            .map(|(_, name)| name.as_str())
+            .collect();
+        let part = "WHERE id BETWEEN ?1 AND ?2";
+        let columns = list(schema.columns.iter().map(|column| &column.name));
+        let mut publish = format!(
+            "INSERT INTO main.{} ({columns}) SELECT {} FROM {stage} {part} ORDER BY id",
+            quote(&schema.name),
+            staged.join(", ")
+        );
+        let key = schema.key();
+        if !key.is_empty() {
+            let set: Vec<String> = schema
+                .columns
+                .iter()
+                .filter(|column| !column.key)
+                .map(|column| quote(&column.name))
+                .map(|name| format!("{name} = excluded.{name}"))
+                .collect();
+            publish.push_str(&match set.is_empty() {
+                true => format!(" ON CONFLICT ({}) DO NOTHING", list(key)),
+                false => format!(" ON CONFLICT ({}) DO UPDATE SET {}", list(key), set.join(", ")),
+            });
+        }
+        Self {
+            create_stage: format!("CREATE TABLE IF NOT EXISTS {stage} (id INTEGER PRIMARY KEY, {})", staged.join(", ")),
+            stage: format!("INSERT INTO {stage} VALUES (?{})", ", ?".repeat(staged.len())),
+            distinct: (!staged_key.is_empty()).then(|| {
+                format!("SELECT count(*) FROM (SELECT DISTINCT {} FROM {stage} {part})", staged_key.join(", "))
+            }),
+            publish,
+            clear: format!("DELETE FROM {stage} {part}"),
+        }
+    }
+}
+
+/// `DELETE` of the rows of one unit that are older than a sync: parameters are the source, the values of `predicate`
+/// in its order, and the sync's time as it is stored.
+pub fn delete_stale(table: &str, predicate: &[(String, String)]) -> String {
+    let mut sql = format!("DELETE FROM main.{} WHERE {} = ?", quote(table), quote(SOURCE_NAME));
+    for (column, _) in predicate {
+        sql.push_str(&format!(" AND {} = ?", quote(column)));
+    }
+    sql.push_str(&format!(" AND {} < ?", quote(SYNC_TIME)));
+    sql
+}

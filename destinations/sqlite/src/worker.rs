@@ -1,0 +1,197 @@
+//! The thread that owns the connection, and the destination that hands it work. SQLite has one writer at a time and
+//! blocks, so one thread does everything; callers wait for its answers, which bounds what is in memory.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use headwater_sdk::arrow::array::RecordBatch;
+use headwater_sdk::destination::MigrateMode;
+use headwater_sdk::{Committed, Destination, Error, Outcome, Part, PartWriter, Result, TableSchema, async_trait};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::location::Location;
+use crate::store::{Rows, Store};
+
+/// How many pieces of work wait for the thread. Each belongs to a caller that waits, so more would gain nothing.
+const QUEUE: usize = 4;
+
+type Work = Box<dyn FnOnce(&mut Store) + Send>;
+type Discarded = Arc<Mutex<Vec<(String, Rows)>>>;
+
+enum Order {
+    Do(Work),
+    Close(oneshot::Sender<Result<()>>),
+}
+
+fn stopped<E>(_: E) -> Error {
+    Error::destination("the database is closed, or its writer has stopped")
+}
+
+/// The way to the thread.
+#[derive(Clone)]
+struct Orders {
+    queue: mpsc::Sender<Order>,
+    discarded: Discarded,
+}
+
+impl Orders {
+    /// Has the thread do something, and waits for its answer.
+    async fn call<T: Send + 'static>(&self, work: impl FnOnce(&mut Store) -> Result<T> + Send + 'static) -> Result<T> {
+        let (answer, answered) = oneshot::channel();
+        // Whoever asked may have been stopped meanwhile; then nobody waits for the answer.
+        let work: Work = Box::new(move |store| drop(answer.send(work(store))));
+        self.queue.send(Order::Do(work)).await.map_err(stopped)?;
+        answered.await.map_err(stopped)?
+    }
+}
+
+struct Worker {
+    orders: Orders,
+    thread: JoinHandle<()>,
+}
+
+impl Worker {
+    /// Starts the thread and opens the database in it.
+    async fn start(location: Location) -> Result<Self> {
+        let (queue, mut waiting) = mpsc::channel(QUEUE);
+        let (opened, answer) = oneshot::channel();
+        let discarded = Discarded::default();
+        let forgotten = Arc::clone(&discarded);
+        let run = move || {
+            let mut store = match Store::open(location) {
+                Ok(store) => {
+                    let _ = opened.send(Ok(()));
+                    store
+                }
+                Err(error) => return drop(opened.send(Err(error))),
+            };
+            while let Some(order) = waiting.blocking_recv() {
+                let gone = std::mem::take(&mut *forgotten.lock().unwrap_or_else(PoisonError::into_inner));
+                for (table, rows) in gone {
+                    // Rows that stay behind are never seen, and go with the temporary tables.
+                    let _ = store.discard(&table, rows);
+                }
+                match order {
+                    Order::Do(work) => work(&mut store),
+                    Order::Close(answer) => return drop(answer.send(store.finish())),
+                }
+            }
+        };
+        let thread = std::thread::Builder::new()
+            .name("sqlite".to_owned())
+            .spawn(run)
+            .map_err(|error| Error::destination(format!("no thread could be started for the database: {error}")))?;
+        answer.await.map_err(stopped)??;
+        Ok(Self { orders: Orders { queue, discarded }, thread })
+    }
+
+    async fn close(self) -> Result<()> {
+        let (answer, answered) = oneshot::channel();
+        self.orders.queue.send(Order::Close(answer)).await.map_err(stopped)?;
+        let closed = answered.await.map_err(stopped)?;
+        // It has answered, so it is about to end.
+        let _ = self.thread.join();
+        closed
+    }
+}
+
+/// The destination.
+pub struct Sqlite {
+    location: Location,
+    worker: tokio::sync::Mutex<Option<Worker>>,
+    parts: AtomicU32,
+}
+
+impl Sqlite {
+    /// A destination whose database is not opened yet.
+    pub fn new(location: Location) -> Self {
+        Self { location, worker: tokio::sync::Mutex::default(), parts: AtomicU32::new(0) }
+    }
+
+    async fn orders(&self) -> Result<Orders> {
+        let mut worker = self.worker.lock().await;
+        if let Some(worker) = worker.as_ref() {
+            return Ok(worker.orders.clone());
+        }
+        let started = Worker::start(self.location.clone()).await?;
+        Ok(worker.insert(started).orders.clone())
+    }
+}
+
+#[async_trait]
+impl Destination for Sqlite {
+    async fn check(&self) -> Result<()> {
+        let location = self.location.clone();
+        tokio::task::spawn_blocking(move || location.check()).await.map_err(Error::destination)?
+    }
+
+    async fn migrate(&self, tables: &[Arc<TableSchema>], mode: MigrateMode) -> Result<()> {
+        let location = self.location.clone();
+        // What is certain to fail fails before a file is made.
+        tokio::task::spawn_blocking(move || location.check()).await.map_err(Error::destination)??;
+        let tables = tables.to_vec();
+        let orders = self.orders().await?;
+        orders.call(move |store| store.migrate(tables.iter().map(Arc::as_ref), mode)).await
+    }
+
+    async fn begin(&self, part: Part) -> Result<Box<dyn PartWriter>> {
+        let orders = self.orders().await?;
+        let number = self.parts.fetch_add(1, Ordering::Relaxed);
+        if number >= 1 << 31 {
+            return Err(Error::destination("a sync has more parts than this destination can take (2^31)"));
+        }
+        Ok(Box::new(Writer { orders, part: Arc::new(part), rows: Rows { part: number, count: 0 }, failed: false }))
+    }
+
+    async fn close(&self) -> Result<()> {
+        let worker = self.worker.lock().await.take();
+        match worker {
+            Some(worker) => worker.close().await,
+            None => Ok(()),
+        }
+    }
+}
+
+struct Writer {
+    orders: Orders,
+    part: Arc<Part>,
+    rows: Rows,
+    failed: bool,
+}
+
+#[async_trait]
+impl PartWriter for Writer {
+    async fn write(&mut self, batch: RecordBatch) -> Result<()> {
+        let (part, rows, more) = (Arc::clone(&self.part), self.rows, batch.num_rows() as u64);
+        // Until the answer is there the part is not whole, also if this call is given up.
+        self.failed = true;
+        let staged = self.orders.call(move |store| store.stage(&part.table, rows, &batch)).await;
+        staged.map_err(|error| error.while_doing(format!("table {}", self.part.table.name)))?;
+        self.failed = false;
+        self.rows.count += more;
+        Ok(())
+    }
+
+    async fn commit(mut self: Box<Self>, outcome: Outcome) -> Result<Committed> {
+        let table = format!("table {}", self.part.table.name);
+        if self.failed {
+            return Err(Error::destination("rows could not be written, so the part is not whole").while_doing(table));
+        }
+        let (part, rows) = (Arc::clone(&self.part), self.rows);
+        let committed = self.orders.call(move |store| store.commit(&part, rows, outcome)).await;
+        let committed = committed.map_err(|error| error.while_doing(table))?;
+        // Nothing is left to be discarded.
+        self.rows.count = 0;
+        Ok(committed)
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if self.rows.count > 0 || self.failed {
+            let mut discarded = self.orders.discarded.lock().unwrap_or_else(PoisonError::into_inner);
+            discarded.push((self.part.table.name.clone(), self.rows));
+        }
+    }
+}
