@@ -7,6 +7,8 @@ order is answered with a line on standard output:
     die-after N            answer N more calls of the service, and end without a word at the next one
     fail STATUS CODE N TEXT
                            answer the next N calls in whose path or body TEXT stands with an error of AWS's form
+    check-credentials      from now on answer only to those who sign with a key that was made here, and allow them
+                           no more than their policies do
     calls                  how many calls of the service were answered so far
 """
 
@@ -16,6 +18,7 @@ import sys
 import threading
 from xml.sax.saxutils import escape
 
+from moto import settings
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
@@ -62,6 +65,8 @@ class Orders:
             elif word == "fail":
                 status, code, times, text = rest.split(" ", 3)
                 self.failures.append([status, code, int(times), text])
+            elif word == "check-credentials":
+                settings.INITIAL_NO_AUTH_ACTION_COUNT = 0
             elif word == "calls":
                 return str(self.answered)
             else:
