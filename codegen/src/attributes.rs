@@ -101,7 +101,7 @@ impl Word {
         match self.value {
             Some(Value::One(expr)) => Ok(expr),
             Some(Value::List(span, _)) => Err(Error::new(span, format!("`{}` takes one expression, not a list", self.name))),
-            None => Err(self.wants("an expression")),
+            None => Err(self.wants("…")),
         }
     }
 
@@ -134,7 +134,7 @@ impl Word {
             other => Err(Error::new(other.span(), format!("`{name}` takes names of columns, such as `{name} = [vpc_id]`"))),
         };
         match self.value {
-            None => Err(self.wants("column")),
+            None => Err(self.wants("[…]")),
             Some(Value::One(expr)) => Ok(vec![ident(expr)?]),
             Some(Value::List(span, items)) if items.is_empty() => {
                 Err(Error::new(span, format!("`{name}` is empty: leave it out, or name a column")))

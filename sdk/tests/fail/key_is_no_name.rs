@@ -1,0 +1,11 @@
+#[path = "../api/mod.rs"]
+mod api;
+use api::*;
+use headwater_sdk::Table;
+
+/// Things.
+#[derive(Table)]
+#[table(name = "things", of = Thing, list = client.list_things(), key = "thing_id")]
+pub struct AllThings;
+
+fn main() {}

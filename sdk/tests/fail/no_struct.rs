@@ -1,0 +1,13 @@
+#[path = "../api/mod.rs"]
+mod api;
+use api::*;
+use headwater_sdk::Table;
+
+/// Things.
+#[derive(Table)]
+#[table(name = "things", of = Thing, list = client.list_things())]
+pub enum AllThings {
+    One,
+}
+
+fn main() {}

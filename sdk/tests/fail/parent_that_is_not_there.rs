@@ -1,0 +1,11 @@
+#[path = "../api/mod.rs"]
+mod api;
+use api::*;
+use headwater_sdk::Table;
+
+/// Parts.
+#[derive(Table)]
+#[table(name = "parts", of = Part, list = client.list_parts(parent), key = sku)]
+pub struct Parts;
+
+fn main() {}
