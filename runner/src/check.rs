@@ -1,0 +1,66 @@
+//! `headwater check`: whether the configuration is good and everything in it can be reached. Changes nothing.
+
+use std::io::{self, Write};
+
+use futures::future::{join, join_all};
+use headwater_sdk::{Class, Result};
+
+use crate::config::Configuration;
+use crate::sync::panics::caught;
+use crate::text::plural;
+
+/// Tries every connection, writes a line for each thing that was checked, and answers whether all is well.
+pub async fn check(configuration: &Configuration, out: &mut dyn Write) -> io::Result<bool> {
+    let tables: usize = configuration
+        .sources
+        .iter()
+        .map(|source| {
+            let roots = source.selection().apply(source.connector.tables());
+            roots.iter().map(|root| root.flatten().len()).sum::<usize>()
+        })
+        .sum();
+    writeln!(
+        out,
+        "✓ configuration {}: {}, {}, {}",
+        configuration.files.join(", "),
+        plural(configuration.sources.len(), "source"),
+        plural(configuration.destinations.len(), "destination"),
+        plural(tables, "table"),
+    )?;
+    let sources = join_all(configuration.sources.iter().map(|source| async move {
+        let lines: Result<Vec<String>> =
+            caught(Class::Fatal, source.connector.check()).await.and_then(|checked| checked);
+        (&source.spec.name, lines)
+    }));
+    let destinations = join_all(configuration.destinations.iter().map(|destination| async move {
+        let checked: Result<()> =
+            caught(Class::Destination, destination.target.check()).await.and_then(|checked| checked);
+        (&destination.spec.name, checked)
+    }));
+    let (sources, destinations) = join(sources, destinations).await;
+    let mut well = true;
+    for (name, checked) in sources {
+        match checked {
+            Ok(lines) if lines.is_empty() => writeln!(out, "✓ source {name}")?,
+            Ok(lines) => {
+                for line in lines {
+                    writeln!(out, "✓ source {name}: {line}")?;
+                }
+            }
+            Err(error) => {
+                well = false;
+                writeln!(out, "✗ source {name}: {error}")?;
+            }
+        }
+    }
+    for (name, checked) in destinations {
+        match checked {
+            Ok(()) => writeln!(out, "✓ destination {name}: can be written to")?,
+            Err(error) => {
+                well = false;
+                writeln!(out, "✗ destination {name}: {error}")?;
+            }
+        }
+    }
+    Ok(well)
+}

@@ -1,0 +1,272 @@
+//! The command line. Results go to standard output; progress, logs and errors go to standard error.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, Subcommand, ValueEnum};
+use headwater_sdk::text::nearest;
+
+use crate::builtin::Registry;
+use crate::config::diagnostic::Diagnostics;
+use crate::config::{self, Configuration};
+use crate::progress::live::Live;
+use crate::progress::log::{self, LogFormat};
+use crate::progress::plain::Plain;
+use crate::progress::{Progress, Quiet};
+use crate::sync::stop::Stop;
+use crate::tables::{self, TableDoc};
+use crate::{check, init, report, schema, summary, sync};
+
+/// Something failed.
+const FAILED: u8 = 1;
+/// The configuration or the command line is wrong; nothing was done.
+const CONFIGURATION: u8 = 2;
+
+/// Moves data from APIs to files and databases.
+#[derive(Debug, Parser)]
+#[command(name = "headwater", version, about, arg_required_else_help = true)]
+#[command(after_help = "Exit codes: 0 all well, 1 failed, 2 wrong configuration or command line, 3 failed in part.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Say more: what is done, and with -vv and -vvv in more detail.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// How log lines and progress are written where no terminal shows them.
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    log_format: LogFormat,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Read all sources and write their rows to the destinations.
+    Sync {
+        /// Configuration files, or folders of *.yml and *.yaml files.
+        #[arg(required = true, value_name = "FILE|FOLDER")]
+        configuration: Vec<PathBuf>,
+        /// Write what was done to this file, as JSON, also when it failed.
+        #[arg(long, value_name = "FILE")]
+        report: Option<PathBuf>,
+        /// Take the destinations' tables as they are.
+        #[arg(long)]
+        no_migrate: bool,
+        /// Show no progress, only the summary.
+        #[arg(short, long)]
+        quiet: bool,
+    },
+    /// Show tables: their columns, keys, and what they are read from.
+    Tables {
+        /// Connectors, or configuration files and folders; without any, all connectors.
+        #[arg(value_name = "SOURCE|FILE|FOLDER")]
+        of: Vec<PathBuf>,
+        #[arg(long, value_name = "FORMAT", default_value = "markdown")]
+        format: TablesFormat,
+        /// Of a configuration: all tables of its connectors, or only those that it selects.
+        #[arg(long, value_name = "WHICH", default_value = "all")]
+        filter: Filter,
+        /// Write each table to a file of its own in this folder.
+        #[arg(long, value_name = "FOLDER")]
+        output_dir: Option<PathBuf>,
+    },
+    /// Check a configuration and try its connections; changes nothing.
+    Check {
+        /// Configuration files, or folders of *.yml and *.yaml files.
+        #[arg(required = true, value_name = "FILE|FOLDER")]
+        configuration: Vec<PathBuf>,
+    },
+    /// Write a configuration to start from.
+    Init {
+        /// What is to be read, such as aws.
+        source: String,
+        /// Where to write it; a file that is there already is left as it is.
+        #[arg(default_value = init::DEFAULT_FILE)]
+        file: PathBuf,
+    },
+    /// Print the JSON Schema of the configuration, for editors.
+    Schema,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum TablesFormat {
+    Markdown,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Filter {
+    All,
+    Spec,
+}
+
+/// Runs a command line and answers the exit code.
+pub fn main(arguments: impl IntoIterator<Item = OsString>, registry: &Registry) -> u8 {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and the version are no mistakes; clap knows which is which. A closed pipe cannot be told.
+            let _ = error.print();
+            return if error.use_stderr() { CONFIGURATION } else { 0 };
+        }
+    };
+    log::start(cli.log_format, cli.verbose);
+    run(cli, registry).unwrap_or_else(|error| {
+        if is_closed_pipe(&error) {
+            return 0;
+        }
+        match error.downcast_ref::<Diagnostics>() {
+            Some(diagnostics) => eprintln!("{diagnostics}"),
+            None => eprintln!("error: {error:#}"),
+        }
+        if error.is::<Diagnostics>() || error.is::<Misuse>() { CONFIGURATION } else { FAILED }
+    })
+}
+
+/// Whoever read the output, such as `head`, has read enough.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// A command line that asks for what cannot be done.
+#[derive(Debug)]
+struct Misuse(String);
+
+impl std::fmt::Display for Misuse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Misuse {}
+
+fn run(cli: Cli, registry: &Registry) -> Result<u8> {
+    match cli.command {
+        Command::Sync { configuration, report, no_migrate, quiet } => {
+            if let Some(report) = &report {
+                report::check(report).map_err(|error| Misuse(error.to_string()))?;
+            }
+            let configuration = load(&configuration, registry)?;
+            let progress = progress(quiet, cli.log_format);
+            run_sync(configuration, sync::Options { no_migrate }, progress, report.as_deref(), cli.verbose > 0)
+        }
+        Command::Tables { of, format, filter, output_dir } => {
+            let docs = find_tables(&of, filter, registry)?;
+            let json = format == TablesFormat::Json;
+            match output_dir {
+                Some(folder) => tables::write_files(&docs, &folder, json)?,
+                None if json => print(&format!("{}\n", tables::json(&docs)?))?,
+                None => print(&tables::markdown(&docs))?,
+            }
+            Ok(0)
+        }
+        Command::Check { configuration } => {
+            let configuration = load(&configuration, registry)?;
+            let runtime = runtime()?;
+            let well = runtime.block_on(check::check(&configuration, &mut io::stdout()))?;
+            runtime.shutdown_background();
+            Ok(if well { 0 } else { FAILED })
+        }
+        Command::Init { source, file } => {
+            let (name, file) = (source.as_str(), file.as_path());
+            init::init(name, file).map_err(|error| Misuse(format!("{error:#}")))?;
+            let shown = file.display();
+            print(&format!(
+                "{shown} is written. Look through it, then:\n\n  headwater check {shown}\n  headwater sync {shown}\n"
+            ))?;
+            Ok(0)
+        }
+        Command::Schema => {
+            print(&format!("{}\n", serde_json::to_string_pretty(&schema::schema(registry))?))?;
+            Ok(0)
+        }
+    }
+}
+
+fn load(paths: &[PathBuf], registry: &Registry) -> Result<Configuration> {
+    // A variable that is not UTF-8 is as good as not set: no value of a configuration could hold it.
+    Ok(config::load(paths, registry, &|name| std::env::var(name).ok())?)
+}
+
+fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the threads cannot be started")
+}
+
+/// A terminal gets the live table; so does not one whose lines would be read by a program.
+fn progress(quiet: bool, format: LogFormat) -> Arc<dyn Progress> {
+    if quiet {
+        return Arc::new(Quiet);
+    }
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    if io::stderr().is_terminal() && !dumb && format == LogFormat::Text {
+        return Arc::new(Live::default());
+    }
+    Arc::new(Plain::new(format))
+}
+
+fn run_sync(
+    configuration: Configuration,
+    options: sync::Options,
+    progress: Arc<dyn Progress>,
+    report: Option<&Path>,
+    verbose: bool,
+) -> Result<u8> {
+    let runtime = runtime()?;
+    let stop = Stop::default();
+    let outcome = runtime.block_on(async {
+        stop.on_signals().context("signals cannot be waited for")?;
+        anyhow::Ok(sync::run(configuration, options, progress, stop.clone()).await)
+    })?;
+    // What a dropped unit has left running is not waited for.
+    runtime.shutdown_background();
+    let code = outcome.verdict().exit_code();
+    // The report comes first: a summary that nobody reads must not keep it from being written.
+    let reported = report.map_or(Ok(()), |path| report::write(path, &outcome));
+    let printed = print(&format!("{}\n", summary::summary(&outcome, verbose)));
+    if let Err(error) = reported {
+        eprintln!("error: {error:#}");
+        return Ok(if code == 0 { FAILED } else { code });
+    }
+    match printed {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(code),
+    }
+}
+
+fn find_tables(of: &[PathBuf], filter: Filter, registry: &Registry) -> Result<Vec<TableDoc>> {
+    let mut docs = Vec::new();
+    if of.is_empty() {
+        for builtin in &registry.sources {
+            docs.extend(tables::docs(builtin.name, &Registry::tables(builtin)));
+        }
+    }
+    for name in of {
+        let shown = name.to_string_lossy();
+        if let Some(builtin) = registry.source(&shown) {
+            docs.extend(tables::docs(builtin.name, &Registry::tables(builtin)));
+        } else if name.exists() {
+            for source in load(std::slice::from_ref(name), registry)?.sources {
+                let mut roots = source.connector.tables();
+                if filter == Filter::Spec {
+                    roots = source.selection().apply(roots);
+                }
+                docs.extend(tables::docs(&source.spec.name, &roots));
+            }
+        } else {
+            let names: Vec<&str> = registry.sources.iter().map(|builtin| builtin.name).collect();
+            let hint = match nearest(&shown, names.iter().copied()) {
+                Some(nearest) => format!("did you mean `{nearest}`?"),
+                None => format!("connectors are: {}", names.join(", ")),
+            };
+            bail!(Misuse(format!("`{shown}` is neither a connector nor a file\n  = {hint}")));
+        }
+    }
+    Ok(docs)
+}

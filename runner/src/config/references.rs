@@ -1,0 +1,108 @@
+//! What documents say about each other: names that come twice, destinations that are not there.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use headwater_sdk::TableSchema;
+use headwater_sdk::registry::Node as Table;
+use headwater_sdk::text::nearest;
+
+use super::diagnostic::{Diagnostic, Diagnostics, Problem};
+use super::parse::Node;
+use super::source::Source;
+use super::{Document, Kind};
+
+/// Checks names and references. `unread` says that a file could not be read, so that what is missing may be there.
+pub fn check(documents: &[Document], unread: bool, found: &mut Diagnostics) {
+    for kind in [Kind::Source, Kind::Destination] {
+        check_names(documents, kind, found);
+    }
+    let complete = !unread && documents.iter().all(|document| document.kind.is_some() && document.name().is_some());
+    // A document whose kind is misspelt may well be the destination that is meant.
+    let maybe = documents.iter().filter(|document| document.kind != Some(Kind::Source));
+    let names: Vec<&str> = maybe.filter_map(|document| document.name()?.text()).collect();
+    for document in of(documents, Kind::Source) {
+        let mut problems = Vec::new();
+        let list = document.root.get("spec").and_then(|spec| spec.get("destinations"));
+        let items = list.map(Node::items).unwrap_or_default();
+        for (index, item) in items.iter().enumerate() {
+            let Some(name) = item.text() else { continue };
+            if items[..index].iter().any(|earlier| earlier.text() == Some(name)) {
+                problems.push(Problem::new(item.span, format!("the destination `{name}` is listed twice")));
+            } else if !names.contains(&name) && !names.is_empty() && !unread {
+                let problem = Problem::new(item.span, format!("there is no destination named `{name}`"));
+                problems.push(match nearest(name, names.iter().copied()) {
+                    Some(nearest) => problem.nearest(Some(nearest)),
+                    None => problem.help(format!("there are: {}", names.join(", "))),
+                });
+            }
+        }
+        found.0.extend(document.diagnostics(problems));
+    }
+    if !complete || documents.is_empty() {
+        return;
+    }
+    for (kind, noun) in [(Kind::Source, "source"), (Kind::Destination, "destination")] {
+        if of(documents, kind).next().is_none() {
+            let mut files: Vec<&str> = documents.iter().map(|document| document.file.name.as_str()).collect();
+            files.dedup();
+            found.0.push(
+                Diagnostic::plain(format!("{}: there is no {noun}", files.join(", ")))
+                    .help(format!("add a document with `kind: {noun}`, after a line with ---")),
+            );
+        }
+    }
+}
+
+/// Two sources may write the same table to one destination only if it looks the same.
+pub fn check_tables(sources: &[Source], found: &mut Diagnostics) {
+    let mut seen: HashMap<(&str, String), (&str, Arc<TableSchema>)> = HashMap::new();
+    for source in sources {
+        let roots = source.selection().apply(source.connector.tables());
+        for node in roots.iter().flat_map(Table::flatten) {
+            for destination in &source.spec.destinations {
+                let key = (destination.as_str(), node.schema.name.clone());
+                let (first, schema) = seen.entry(key).or_insert_with(|| (&source.spec.name, Arc::clone(&node.schema)));
+                if schema.columns == node.schema.columns {
+                    continue;
+                }
+                let (table, second) = (&node.schema.name, &source.spec.name);
+                found.0.push(
+                    Diagnostic::plain(format!(
+                        "the sources `{first}` and `{second}` write different tables named `{table}` to `{destination}`"
+                    ))
+                    .help("give each of them a destination of its own, or skip the table in one of them"),
+                );
+            }
+        }
+    }
+}
+
+fn of(documents: &[Document], kind: Kind) -> impl Iterator<Item = &Document> {
+    documents.iter().filter(move |document| document.kind == Some(kind))
+}
+
+fn check_names(documents: &[Document], kind: Kind, found: &mut Diagnostics) {
+    let mut seen: HashMap<&str, String> = HashMap::new();
+    for document in of(documents, kind) {
+        let Some(node) = document.name() else { continue };
+        let Some(name) = node.text() else { continue };
+        let mut problems = Vec::new();
+        if name.is_empty() {
+            problems.push(Problem::new(node.span, "a name must not be empty"));
+        }
+        let (line, column) = document.file.position(node.span);
+        let place = format!("{}:{line}:{column}", document.file.name);
+        match seen.get(name) {
+            Some(first) => {
+                let noun = if kind == Kind::Source { "source" } else { "destination" };
+                problems.push(
+                    Problem::new(node.span, format!("there are two {noun}s named `{name}`"))
+                        .help(format!("the first is at {first}; give one of them another name")),
+                );
+            }
+            None => drop(seen.insert(name, place)),
+        }
+        found.0.extend(document.diagnostics(problems));
+    }
+}

@@ -1,0 +1,152 @@
+//! `kind: source`: what is read, and where it goes.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::Document;
+use super::decode::decode;
+use super::diagnostic::Problem;
+use super::failure::missing_keys;
+use super::registry_key::{RegistryName, refuse_plugin};
+use crate::builtin::{Registry, unknown_path};
+use headwater_sdk::{Connector, Selection};
+
+/// A source: where rows come from, which tables are read, and where they go.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SourceSpec {
+    /// The source's own name; rows carry it as `_cq_source_name`.
+    pub name: String,
+    /// What it reads: the name of a built-in connector, such as `aws` or `cloudquery/aws`.
+    pub path: String,
+    /// Accepted as CloudQuery has it; what is built in needs no registry.
+    #[serde(default)]
+    pub registry: Option<RegistryName>,
+    /// Accepted as CloudQuery has it; what is built in has the version of this program.
+    #[serde(default)]
+    pub version: Option<String>,
+    /// The tables to read. `*` stands for any text: `aws_s3_*`.
+    pub tables: Vec<String>,
+    /// The tables to leave out, with all that hang from them. `*` stands for any text.
+    #[serde(default)]
+    pub skip_tables: Vec<String>,
+    /// Whether tables that hang from another are left out unless they are named themselves.
+    #[serde(default = "yes")]
+    pub skip_dependent_tables: bool,
+    /// The names of the destinations that the rows go to.
+    pub destinations: Vec<String>,
+    /// Accepted as CloudQuery has it, and without effect: `_cq_id` is always the same for the same key.
+    #[serde(default)]
+    pub deterministic_cq_id: Option<bool>,
+    /// The connector's own part.
+    #[serde(default)]
+    #[schemars(with = "Option<serde_json::Value>")]
+    pub spec: serde::de::IgnoredAny,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Keys of CloudQuery's that have a meaning which is not there yet, and what to do without them.
+const UNSUPPORTED: [(&str, &str); 7] = [
+    ("backend_options", "remove it: every table is read in full"),
+    ("otel_endpoint", "remove it: `headwater sync --report FILE` writes what happened"),
+    ("otel_endpoint_insecure", "remove it, together with `otel_endpoint`"),
+    ("docker_registry_auth_token", "remove it: only what is built in can be used"),
+    ("scheduler", "remove it: there is one scheduler"),
+    ("backend", "remove it: every table is read in full"),
+    ("backend_spec", "remove it: every table is read in full"),
+];
+
+/// A source that is ready to run.
+pub struct Source {
+    /// Its configuration.
+    pub spec: SourceSpec,
+    /// Where the rows come from; not connected yet.
+    pub connector: Box<dyn Connector>,
+}
+
+impl Source {
+    /// The tables that are read.
+    pub fn selection(&self) -> Selection {
+        self.spec.selection()
+    }
+}
+
+impl SourceSpec {
+    fn selection(&self) -> Selection {
+        Selection {
+            tables: self.tables.clone(),
+            skip: self.skip_tables.clone(),
+            skip_dependent: self.skip_dependent_tables,
+        }
+    }
+}
+
+/// Reads a document of `kind: source`.
+pub(super) fn read(document: &mut Document, registry: &Registry, problems: &mut Vec<Problem>) -> Option<Source> {
+    const WHAT: &str = "this source";
+    document.refuse_unsupported(&UNSUPPORTED, problems);
+    if let Some(entry) = document.remove("concurrency") {
+        let problem = Problem::new(entry.span, "`concurrency` does not belong here");
+        problems.push(problem.help("put it into the connector's own `spec:`, one level further in"));
+    }
+    let plugin = refuse_plugin(document, problems);
+    let (owner, node) = document.spec(WHAT, problems)?;
+    let before = problems.len();
+    let spec: Option<SourceSpec> = decode(node, owner, WHAT, problems);
+    missing_keys(node, owner, &["name", "path", "tables", "destinations"], WHAT, problems);
+    for (key, noun) in [("tables", "table"), ("destinations", "destination")] {
+        let entry = node.entry(key).filter(|entry| entry.value.items().is_empty());
+        if let Some(entry) = entry.filter(|_| problems.len() == before) {
+            problems.push(Problem::new(entry.span, format!("`{key}` names no {noun}")));
+        }
+    }
+    let path = node.get("path").filter(|_| !plugin)?;
+    let text = path.text()?;
+    let Some(builtin) = registry.source(text) else {
+        let names: Vec<&str> = registry.sources.iter().map(|builtin| builtin.name).collect();
+        let others: Vec<&str> = registry.destinations.iter().map(|builtin| builtin.name).collect();
+        problems.push(unknown_path(path.span, text, "source", &names, "destination", &others));
+        return None;
+    };
+    let connector = document.make(builtin, owner, problems);
+    let spec = spec?;
+    // With a wrong `spec:` the tables are still known, so misspelt ones are told at the same time.
+    let tables = match &connector {
+        Some(connector) => connector.tables(),
+        None => Registry::tables(builtin),
+    };
+    if !tables.is_empty() && !spec.tables.is_empty() {
+        check_tables(document, &spec, &tables, builtin.name, problems);
+    }
+    Some(Source { spec, connector: connector? })
+}
+
+fn check_tables(
+    document: &Document,
+    spec: &SourceSpec,
+    tables: &[headwater_sdk::registry::Node],
+    connector: &str,
+    problems: &mut Vec<Problem>,
+) {
+    let Some(node) = document.root.get("spec") else { return };
+    let selection = spec.selection();
+    let unmatched = selection.unmatched(tables);
+    for unmatched in &unmatched {
+        let key = if unmatched.skip { "skip_tables" } else { "tables" };
+        let items = node.get(key).map(|list| list.items()).unwrap_or_default();
+        let Some(item) = items.iter().find(|item| item.text() == Some(unmatched.pattern.as_str())) else { continue };
+        let noun = if unmatched.pattern.contains('*') { "no table fits" } else { "there is no table" };
+        let problem = Problem::new(item.span, format!("{noun} `{}`", unmatched.pattern));
+        problems.push(match &unmatched.nearest {
+            Some(nearest) => problem.nearest(Some(nearest)),
+            None => problem.help(format!("`headwater tables {connector}` lists them all")),
+        });
+    }
+    if unmatched.is_empty() && selection.apply(tables.to_vec()).is_empty() {
+        let span = node.entry("skip_tables").or_else(|| node.entry("tables")).map_or(node.span, |entry| entry.span);
+        problems.push(Problem::new(span, "no table is left to read").help("`skip_tables` leaves out all of `tables`"));
+    }
+}

@@ -1,0 +1,17 @@
+//! The runner: configuration, connectors, batches, destinations, and nothing else.
+//!
+//! A library, so that tests and benchmarks reach every part; the binary is [`cli::main`].
+
+pub mod builtin;
+mod causes;
+pub mod check;
+pub mod cli;
+pub mod config;
+pub mod init;
+pub mod progress;
+pub mod report;
+pub mod schema;
+pub mod summary;
+pub mod sync;
+pub mod tables;
+pub mod text;

@@ -1,0 +1,101 @@
+//! Progress as plain lines: one for each table that is finished, and a sign of life every ten seconds.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use headwater_sdk::Timestamp;
+
+use super::board::Board;
+use super::log::LogFormat;
+use super::{Planned, Progress};
+use crate::sync::outcome::UnitOutcome;
+use crate::text::{count, duration};
+
+/// How often a sign of life is given.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// Writes plain lines to standard error.
+pub struct Plain {
+    format: LogFormat,
+    state: Mutex<State>,
+}
+
+struct State {
+    board: Board,
+    start: Instant,
+    /// When a line was last written.
+    last: Instant,
+}
+
+impl Plain {
+    /// Progress in the given format.
+    pub fn new(format: LogFormat) -> Self {
+        let now = Instant::now();
+        Self { format, state: Mutex::new(State { board: Board::default(), start: now, last: now }) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, line: &str) {
+        match self.format {
+            LogFormat::Text => eprintln!("{} {line}", now()),
+            LogFormat::Json => eprintln!("{}", serde_json::json!({ "timestamp": now(), "message": line })),
+        }
+    }
+}
+
+/// The time of day to the second.
+fn now() -> String {
+    let text = Timestamp::now().to_rfc3339();
+    match text.split_once('.') {
+        Some((seconds, _)) => format!("{seconds}Z"),
+        None => text,
+    }
+}
+
+impl Progress for Plain {
+    fn planned(&self, tables: Vec<Planned>) {
+        self.state().board = Board::new(tables);
+    }
+
+    fn started(&self, source: usize, root: &str) {
+        self.state().board.started(source, root);
+    }
+
+    fn rows(&self, source: usize, table: &str, rows: u64) {
+        self.state().board.rows(source, table, rows);
+    }
+
+    fn dropped(&self, source: usize, root: &str) {
+        self.state().board.dropped(source, root);
+    }
+
+    fn finished(&self, source: usize, unit: &UnitOutcome) {
+        let mut state = self.state();
+        let width = state.board.width;
+        let lines: Vec<String> = state.board.finished(source, unit).iter().map(|table| table.line(width)).collect();
+        for line in &lines {
+            self.write(line);
+            state.last = Instant::now();
+        }
+    }
+
+    fn interval(&self) -> Option<Duration> {
+        Some(Duration::from_secs(1))
+    }
+
+    fn tick(&self) {
+        let mut state = self.state();
+        if state.last.elapsed() < HEARTBEAT {
+            return;
+        }
+        state.last = Instant::now();
+        let (done, all, rows) = state.board.totals();
+        let running: Vec<&str> = state.board.running().iter().take(3).map(|table| table.label.as_str()).collect();
+        let waiting = if running.is_empty() { String::new() } else { format!(", reading {}", running.join(", ")) };
+        let took = duration(state.start.elapsed());
+        self.write(&format!("… {done} of {all} tables, {} rows, {took}{waiting}", count(rows)));
+    }
+}

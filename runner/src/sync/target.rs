@@ -1,0 +1,168 @@
+//! A destination in use: its tables as it writes them, and its parts.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use headwater_sdk::arrow::array::RecordBatch;
+use headwater_sdk::destination::MigrateMode;
+use headwater_sdk::{
+    Class, Committed, Destination, Error, Outcome, Part, PartWriter, Result, TableSchema, Timestamp, WriteMode,
+};
+
+use super::panics::caught;
+
+/// A destination in use.
+pub struct Target {
+    /// Its place in the configuration.
+    pub index: usize,
+    /// Its name.
+    pub name: String,
+    mode: WriteMode,
+    migrate_mode: MigrateMode,
+    destination: Box<dyn Destination>,
+    /// Each table as this destination writes it: without its key in write mode `append`.
+    tables: HashMap<String, Arc<TableSchema>>,
+}
+
+impl Target {
+    /// A destination that tables are yet to be added to.
+    pub fn new(
+        index: usize,
+        name: &str,
+        mode: WriteMode,
+        migrate_mode: MigrateMode,
+        destination: Box<dyn Destination>,
+    ) -> Self {
+        Self { index, name: name.to_owned(), mode, migrate_mode, destination, tables: HashMap::new() }
+    }
+
+    /// Adds a table that will be written.
+    pub fn add(&mut self, table: &Arc<TableSchema>) {
+        let mode = self.mode;
+        self.tables.entry(table.name.clone()).or_insert_with(|| match mode {
+            WriteMode::Append => Arc::new(table.without_key()),
+            _ => Arc::clone(table),
+        });
+    }
+
+    /// Whether there is any table.
+    pub fn is_used(&self) -> bool {
+        !self.tables.is_empty()
+    }
+
+    /// Makes all tables ready.
+    pub async fn migrate(&self) -> Result<()> {
+        let mut tables: Vec<Arc<TableSchema>> = self.tables.values().cloned().collect();
+        tables.sort_by(|a, b| a.name.cmp(&b.name));
+        caught(Class::Destination, self.destination.migrate(&tables, self.migrate_mode)).await?
+    }
+
+    /// Makes what was committed durable.
+    pub async fn close(&self) -> Result<()> {
+        caught(Class::Destination, self.destination.close()).await?
+    }
+}
+
+/// One table of a unit on its way to one destination. It is opened by its first batch, and once it has failed it takes
+/// no more.
+pub struct Slot {
+    target: Arc<Target>,
+    table: Arc<TableSchema>,
+    writer: Option<Box<dyn PartWriter>>,
+    /// What failed.
+    pub error: Option<Error>,
+}
+
+/// What all parts of a unit have in common.
+pub struct PartBase {
+    /// The source's name.
+    pub source: Arc<str>,
+    /// The scope's id.
+    pub scope: Arc<str>,
+    /// The column values by which the unit's rows are told from others'.
+    pub predicate: Vec<(String, String)>,
+    /// The rows' `_cq_sync_time`.
+    pub sync_time: Timestamp,
+}
+
+impl Slot {
+    /// A part that is not open yet.
+    pub fn new(target: &Arc<Target>, table: &Arc<TableSchema>) -> Self {
+        let table = target.tables.get(&table.name).unwrap_or(table);
+        Self { target: Arc::clone(target), table: Arc::clone(table), writer: None, error: None }
+    }
+
+    /// The destination's place in the configuration.
+    pub fn destination(&self) -> usize {
+        self.target.index
+    }
+
+    /// Writes a batch, unless the part has failed.
+    pub async fn write(&mut self, base: &PartBase, batch: RecordBatch) {
+        if self.error.is_some() {
+            return;
+        }
+        if let Err(error) = self.try_write(base, batch).await {
+            self.fail(error);
+        }
+    }
+
+    /// Commits the part. A part without a batch is opened and committed too where rows of earlier syncs may be stale.
+    pub async fn commit(&mut self, base: &PartBase, outcome: Outcome) -> Option<Committed> {
+        if self.error.is_some() {
+            return None;
+        }
+        // There is nothing to write, and nothing is known to be stale.
+        if self.writer.is_none() && outcome == Outcome::Partial {
+            return None;
+        }
+        match self.try_commit(base, outcome).await {
+            Ok(committed) => Some(committed),
+            Err(error) => {
+                self.fail(error);
+                None
+            }
+        }
+    }
+
+    fn fail(&mut self, error: Error) {
+        // Dropping the writer discards what it was given.
+        self.writer = None;
+        let mut error = error.while_doing(format_args!("destination {}", self.target.name));
+        error.class = Class::Destination;
+        self.error = Some(error);
+    }
+
+    async fn open(&mut self, base: &PartBase) -> Result<Box<dyn PartWriter>> {
+        if let Some(writer) = self.writer.take() {
+            return Ok(writer);
+        }
+        let part = Part {
+            table: Arc::clone(&self.table),
+            source: base.source.to_string(),
+            scope: base.scope.to_string(),
+            predicate: base.predicate.clone(),
+            sync_time: base.sync_time,
+            mode: self.target.mode,
+        };
+        caught(Class::Destination, self.target.destination.begin(part)).await?
+    }
+
+    async fn try_write(&mut self, base: &PartBase, batch: RecordBatch) -> Result<()> {
+        let batch = if self.target.mode == WriteMode::Append {
+            // The same columns under the schema that says that there is no key.
+            RecordBatch::try_new(self.table.arrow(), batch.columns().to_vec()).map_err(Error::destination)?
+        } else {
+            batch
+        };
+        let mut writer = self.open(base).await?;
+        caught(Class::Destination, writer.write(batch)).await??;
+        self.writer = Some(writer);
+        Ok(())
+    }
+
+    async fn try_commit(&mut self, base: &PartBase, outcome: Outcome) -> Result<Committed> {
+        let writer = self.open(base).await?;
+        caught(Class::Destination, writer.commit(outcome)).await?
+    }
+}

@@ -1,0 +1,197 @@
+//! One unit from its connector to its destinations.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use headwater_sdk::arrow::array::RecordBatch;
+use headwater_sdk::fetch::Calls;
+use headwater_sdk::unit::{Message, Unit, UnitRun};
+use headwater_sdk::{Class, Connector, Error, Outcome, TableSchema, Timestamp};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::outcome::{PartOutcome, TableOutcome, UnitOutcome};
+use super::panics::caught;
+use super::stop::Stop;
+use super::target::{PartBase, Slot, Target};
+use crate::progress::Progress;
+
+/// How many batches of a unit may wait for its destinations; more would only be memory.
+const WAITING: usize = 2;
+
+/// What all units of a source share.
+pub struct SourceRun {
+    /// The source's place in the configuration.
+    pub index: usize,
+    /// The source's name.
+    pub name: Arc<str>,
+    /// Where the rows come from.
+    pub connector: Box<dyn Connector>,
+    /// The limit on calls.
+    pub calls: Calls,
+    /// Where the rows go.
+    pub targets: Vec<Arc<Target>>,
+    /// The rows' `_cq_sync_time`.
+    pub sync_time: Timestamp,
+    /// When the sync began.
+    pub start: Instant,
+    /// Whether the sync is to stop.
+    pub stop: Stop,
+    /// Who is told what happens.
+    pub progress: Arc<dyn Progress>,
+}
+
+/// A task that ends with whoever waits for it.
+struct Tied<T>(JoinHandle<T>);
+
+impl<T> Drop for Tied<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Runs a unit. Where the sync is stopped before the unit has read all, it is dropped and nothing of it is committed.
+pub async fn run(source: Arc<SourceRun>, unit: Unit) -> Option<UnitOutcome> {
+    let began = Instant::now();
+    let after = began.duration_since(source.start);
+    source.progress.started(source.index, &unit.node.schema.name);
+    let mut tables = Tables::new(&source, &unit);
+    let read = tokio::select! {
+        biased;
+        () = source.stop.stopped() => None,
+        () = read(&source, unit, &mut tables) => Some(()),
+    };
+    if read.is_none() {
+        source.progress.dropped(source.index, &tables.root);
+        return None;
+    }
+    let outcome = tables.commit(after, began).await;
+    source.progress.finished(source.index, &outcome);
+    Some(outcome)
+}
+
+async fn read(source: &Arc<SourceRun>, unit: Unit, tables: &mut Tables) {
+    let (sender, mut receiver) = mpsc::channel(WAITING);
+    let run = UnitRun::new(&source.name, source.sync_time, source.calls.clone(), sender);
+    let reader = Arc::clone(source);
+    // A task of its own, so that reading and writing use two cores, and so that a panic is caught where it happens.
+    let mut task = Tied(tokio::spawn(caught(Class::Fatal, async move { reader.connector.run(&unit, run).await })));
+    let mut ended = None;
+    loop {
+        tokio::select! {
+            biased;
+            message = receiver.recv() => match message {
+                Some(message) => tables.take(source, message).await,
+                None => break,
+            },
+            result = &mut task.0, if ended.is_none() => {
+                ended = Some(result);
+                // What was sent is still received; a sender that someone forgot does not keep the unit open.
+                receiver.close();
+            }
+        }
+    }
+    let ended = match ended {
+        Some(ended) => ended,
+        None => (&mut task.0).await,
+    };
+    match ended {
+        Ok(Ok(())) => {}
+        Ok(Err(panic)) => tables.fail_all(&panic),
+        Err(error) => tables.fail_all(&Error::fatal(format!("the unit's task ended early: {error}"))),
+    }
+}
+
+/// The tables of a running unit.
+struct Tables {
+    root: Arc<str>,
+    base: PartBase,
+    tables: Vec<Table>,
+}
+
+struct Table {
+    schema: Arc<TableSchema>,
+    outcome: TableOutcome,
+    slots: Vec<Slot>,
+}
+
+impl Tables {
+    fn new(source: &SourceRun, unit: &Unit) -> Self {
+        let tables = unit.node.flatten().into_iter().map(|node| Table {
+            schema: Arc::clone(&node.schema),
+            outcome: TableOutcome {
+                table: node.schema.name.as_str().into(),
+                rows: 0,
+                complete: true,
+                errors: Vec::new(),
+                more_errors: 0,
+                parts: Vec::new(),
+            },
+            slots: source.targets.iter().map(|target| Slot::new(target, &node.schema)).collect(),
+        });
+        Self {
+            root: unit.node.schema.name.as_str().into(),
+            base: PartBase {
+                source: Arc::clone(&source.name),
+                scope: unit.scope.as_str().into(),
+                predicate: unit.predicate.clone(),
+                sync_time: source.sync_time,
+            },
+            tables: tables.collect(),
+        }
+    }
+
+    async fn take(&mut self, source: &SourceRun, message: Message) {
+        match message {
+            Message::Batch(schema, batch) => self.write(source, &schema, batch).await,
+            Message::Failure(schema, error) => self.fail(&schema, error),
+        }
+    }
+
+    async fn write(&mut self, source: &SourceRun, schema: &Arc<TableSchema>, batch: RecordBatch) {
+        let rows = batch.num_rows() as u64;
+        let Some(table) = self.tables.iter_mut().find(|table| table.schema.name == schema.name) else {
+            let error = Error::fatal(format!("rows of {} came in a unit that does not have this table", schema.name));
+            return self.fail_all(&error);
+        };
+        table.outcome.rows += rows;
+        let base = &self.base;
+        // Each column is shared between the destinations, not copied.
+        futures::future::join_all(table.slots.iter_mut().map(|slot| slot.write(base, batch.clone()))).await;
+        source.progress.rows(source.index, &table.outcome.table, rows);
+    }
+
+    fn fail(&mut self, schema: &Arc<TableSchema>, error: Error) {
+        match self.tables.iter_mut().find(|table| table.schema.name == schema.name) {
+            Some(table) => table.outcome.fail(error),
+            None => self.fail_all(&error),
+        }
+    }
+
+    /// Something failed of which it is not known which tables it spoiled.
+    fn fail_all(&mut self, error: &Error) {
+        for table in &mut self.tables {
+            table.outcome.fail(error.clone());
+        }
+    }
+
+    /// Commits every table, the root last: whoever sees a parent's row finds its children.
+    async fn commit(mut self, after: Duration, began: Instant) -> UnitOutcome {
+        let base = &self.base;
+        for table in self.tables.iter_mut().rev() {
+            let outcome = if table.outcome.complete { Outcome::Complete } else { Outcome::Partial };
+            let committed = table.slots.iter_mut().map(|slot| async move {
+                let committed = slot.commit(base, outcome).await;
+                PartOutcome { destination: slot.destination(), committed, error: slot.error.take() }
+            });
+            table.outcome.parts = futures::future::join_all(committed).await;
+        }
+        UnitOutcome {
+            table: self.root,
+            scope: self.base.scope,
+            after,
+            took: began.elapsed(),
+            tables: self.tables.into_iter().map(|table| table.outcome).collect(),
+        }
+    }
+}

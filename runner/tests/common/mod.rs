@@ -1,0 +1,305 @@
+//! A connector for the tests of the engine: it reads folders of JSON lines, one folder for each scope.
+//!
+//! `ROOT/SCOPE/TABLE.jsonl` holds a row in each line. A line can also say what is to happen at its place:
+//! `{"fail": "CODE", "message": "…"}`, `{"panic": "…"}`, or `{"wait_for": "FILE"}`. A folder whose name begins with
+//! `locked` cannot be opened, and a root that is not there cannot be reached.
+
+#![allow(dead_code, clippy::expect_used, reason = "each test binary uses a part of it")]
+
+use std::any::TypeId;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use headwater::builtin::{Builtin, Registry};
+use headwater_sdk::arrow::array::{
+    BinaryArray, FixedSizeBinaryBuilder, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
+use headwater_sdk::arrow::datatypes::DataType;
+use headwater_sdk::cq_id::CqId;
+use headwater_sdk::registry::Node;
+use headwater_sdk::scope::{ScopeColumn, Scopes};
+use headwater_sdk::unit::{Job, Unit, UnitRun};
+use headwater_sdk::{
+    AnyTable, Class, Column, ColumnType, Connector, Error, Extension, Plan, Result, Selection, TableSchema, async_trait,
+};
+use serde::Deserialize;
+
+/// Where the shops are.
+#[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// The folder with a folder for each shop.
+    pub root: PathBuf,
+    /// Calls under way at once.
+    #[serde(default = "four")]
+    pub concurrency: u8,
+    /// The key to the shops.
+    #[serde(default)]
+    pub token: Option<u32>,
+    /// Who may be asked.
+    #[serde(default)]
+    pub contacts: Vec<Contact>,
+}
+
+fn four() -> u8 {
+    4
+}
+
+/// Who may be asked.
+#[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Contact {
+    /// The name.
+    pub name: String,
+    /// How.
+    pub by: By,
+}
+
+/// How someone is asked.
+#[derive(Debug, Clone, Copy, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum By {
+    /// By post.
+    Post,
+    /// By telephone.
+    Telephone,
+}
+
+/// The shops' connector.
+pub fn connector(spec: Spec) -> Result<Box<dyn Connector>> {
+    if spec.concurrency == 0 {
+        return Err(Error::fatal("`concurrency` must be at least 1"));
+    }
+    Ok(Box::new(Shops(spec)))
+}
+
+/// A connector with a table of the same name and other columns.
+fn other_connector(spec: Spec) -> Result<Box<dyn Connector>> {
+    Ok(Box::new(OtherShops(Shops(spec))))
+}
+
+struct OtherShops(Shops);
+
+#[async_trait]
+impl Connector for OtherShops {
+    fn tables(&self) -> Vec<Node> {
+        vec![node("shop_customers", "Who orders.", None, false, Vec::new())]
+    }
+    async fn check(&self) -> Result<Vec<String>> {
+        self.0.check().await
+    }
+    async fn plan(&self, selection: &Selection) -> Result<Plan> {
+        self.0.plan(selection).await
+    }
+    async fn run(&self, unit: &Unit, run: Arc<UnitRun>) {
+        self.0.run(unit, run).await;
+    }
+}
+
+/// What is built in, and the shops.
+pub fn registry() -> Registry {
+    let mut registry = Registry::builtin();
+    registry.sources.push(Builtin::new("shops", connector));
+    registry.sources.push(Builtin::new("other-shops", other_connector));
+    registry
+}
+
+struct Shops(Spec);
+
+const SCOPES: Scopes =
+    Scopes { name: "shop", columns: &[ScopeColumn { name: "shop", description: "The shop's name." }] };
+
+fn node(name: &str, description: &str, parent: Option<&str>, key: bool, children: Vec<Node>) -> Node {
+    let column = |name: &str, kind: ColumnType, description: &str, key: bool| {
+        let mut column = Column::new(name, kind, description);
+        column.nullable = !key;
+        column.key = key;
+        column.origin = format!("Line.{name}");
+        column
+    };
+    let mut info = column("info", ColumnType::of(Extension::Json), "Anything else | with a bar.", false);
+    info.shape = Some(serde_json::json!({ "note": "utf8" }));
+    let columns = vec![
+        column("shop", ColumnType::plain(DataType::Utf8), "The shop's name.", key),
+        column("id", ColumnType::plain(DataType::Int64), "The number.", key),
+        column("name", ColumnType::plain(DataType::Utf8), "The name.", false),
+        info,
+    ];
+    let mut schema = TableSchema::new(name, description, parent, SCOPES, columns);
+    schema.origin = format!("`{name}.jsonl`");
+    let schema = Arc::new(schema);
+    Node { package: "shops", table: Arc::new(Lines(Arc::clone(&schema))), schema, children }
+}
+
+#[async_trait]
+impl Connector for Shops {
+    fn tables(&self) -> Vec<Node> {
+        let lines = node("shop_order_lines", "What was ordered.", Some("shop_orders"), true, Vec::new());
+        vec![
+            node("shop_customers", "Who orders.", None, true, Vec::new()),
+            node("shop_orders", "Orders.", None, true, vec![lines]),
+            node("shop_visits", "Visits, which have no key.", None, false, Vec::new()),
+        ]
+    }
+
+    async fn check(&self) -> Result<Vec<String>> {
+        let (open, closed) = self.shops()?;
+        match closed.into_iter().next() {
+            Some((_, error)) => Err(error),
+            None => Ok(vec![format!("{} shops", open.len())]),
+        }
+    }
+
+    async fn plan(&self, selection: &Selection) -> Result<Plan> {
+        let (open, failures) = self.shops()?;
+        let nodes = selection.apply(self.tables());
+        let unit = |shop: &String, node: &Node| Unit {
+            node: node.clone(),
+            scope: shop.clone(),
+            handle: Arc::new(self.0.root.join(shop)),
+            predicate: vec![("shop".to_owned(), shop.clone())],
+        };
+        let units = open.iter().flat_map(|shop| nodes.iter().map(move |node| unit(shop, node))).collect();
+        Ok(Plan { units, failures })
+    }
+
+    async fn run(&self, unit: &Unit, run: Arc<UnitRun>) {
+        for node in unit.node.flatten() {
+            let job = Job {
+                run: Arc::clone(&run),
+                node: Arc::new(node.clone()),
+                client: Arc::new(()),
+                scope: Arc::clone(&unit.handle),
+                parent: Arc::new(()),
+                parent_id: None,
+            };
+            node.table.run(job).await;
+        }
+    }
+
+    fn concurrency(&self) -> usize {
+        self.0.concurrency.into()
+    }
+}
+
+impl Shops {
+    #[allow(clippy::type_complexity)]
+    fn shops(&self) -> Result<(Vec<String>, Vec<(String, Error)>)> {
+        let root = &self.0.root;
+        let unreachable =
+            |error| Error::new(Class::Transient, format!("{} cannot be reached: {error}", root.display()));
+        let mut names: Vec<String> = std::fs::read_dir(root)
+            .map_err(unreachable)?
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .collect();
+        names.sort();
+        let (closed, open): (Vec<String>, Vec<String>) = names.into_iter().partition(|name| name.starts_with("locked"));
+        let denied = |name: String| {
+            let error = Error::new(Class::Denied, format!("the door of {name} is locked")).with_code("Locked");
+            (name, error)
+        };
+        Ok((open, closed.into_iter().map(denied).collect()))
+    }
+}
+
+/// A table of JSON lines.
+struct Lines(Arc<TableSchema>);
+
+impl AnyTable for Lines {
+    fn schema(&self) -> TableSchema {
+        (*self.0).clone()
+    }
+    fn row_type(&self) -> TypeId {
+        TypeId::of::<()>()
+    }
+    fn parent_type(&self) -> TypeId {
+        TypeId::of::<()>()
+    }
+    fn run(&self, job: Job) -> BoxFuture<'static, ()> {
+        let schema = Arc::clone(&self.0);
+        Box::pin(async move {
+            let Ok(folder) = Arc::clone(&job.scope).downcast::<PathBuf>() else { return };
+            read(&schema, &folder, &job.run).await;
+        })
+    }
+    fn flush(&self, _: Job) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// Rows that make a batch.
+const BATCH: usize = 100;
+
+async fn read(schema: &Arc<TableSchema>, folder: &Path, run: &UnitRun) {
+    let shop = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let path = folder.join(format!("{}.jsonl", schema.name));
+    let text = match run.calls.call(tokio::fs::read_to_string(&path)).await {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
+        Err(error) => return run.fail(schema, Error::fatal(error)).await,
+    };
+    let mut rows = Vec::new();
+    for line in text.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).expect("a line of JSON");
+        if let Some(text) = line["panic"].as_str() {
+            panic!("{text}");
+        } else if let Some(code) = line["fail"].as_str() {
+            // What was read before the failure is handed on, as a connector does.
+            send(schema, &shop, std::mem::take(&mut rows), run).await;
+            let class = if code == "AccessDenied" { Class::Denied } else { Class::Fatal };
+            let message = line["message"].as_str().unwrap_or("it broke");
+            run.fail(schema, Error::new(class, message).with_code(code).while_doing("shops Read")).await;
+        } else if let Some(file) = line["wait_for"].as_str() {
+            send(schema, &shop, std::mem::take(&mut rows), run).await;
+            while !Path::new(file).exists() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        } else {
+            rows.push(line);
+            if rows.len() == BATCH {
+                send(schema, &shop, std::mem::take(&mut rows), run).await;
+            }
+        }
+    }
+    send(schema, &shop, rows, run).await;
+}
+
+async fn send(schema: &Arc<TableSchema>, shop: &str, rows: Vec<serde_json::Value>, run: &UnitRun) {
+    if rows.is_empty() {
+        return;
+    }
+    let keyed = schema.column("id").is_some_and(|column| column.key);
+    let mut ids = FixedSizeBinaryBuilder::new(16);
+    let mut parents = FixedSizeBinaryBuilder::new(16);
+    for row in &rows {
+        let id = match keyed {
+            true => {
+                let mut id = CqId::default();
+                id.add("id", row["id"].to_string().as_bytes());
+                id.add("shop", shop.as_bytes());
+                id.finish()
+            }
+            false => uuid::Uuid::new_v4(),
+        };
+        ids.append_value(id.as_bytes()).expect("16 bytes");
+        parents.append_null();
+    }
+    let infos: Vec<Option<String>> = rows.iter().map(|row| row.get("info").map(serde_json::Value::to_string)).collect();
+    let count = rows.len();
+    let batch = RecordBatch::try_new(
+        schema.arrow(),
+        vec![
+            Arc::new(TimestampMicrosecondArray::from_value(run.sync_time.0, count).with_timezone("UTC")),
+            Arc::new(StringArray::from_iter_values(std::iter::repeat_n(&run.source, count))),
+            Arc::new(ids.finish()),
+            Arc::new(parents.finish()),
+            Arc::new(StringArray::from_iter_values(std::iter::repeat_n(shop, count))),
+            Arc::new(Int64Array::from_iter(rows.iter().map(|row| row["id"].as_i64()))),
+            Arc::new(StringArray::from_iter(rows.iter().map(|row| row["name"].as_str()))),
+            Arc::new(BinaryArray::from_iter(infos.iter().map(|info| info.as_ref().map(String::as_bytes)))),
+        ],
+    );
+    run.send(schema, batch.expect("the table's columns")).await;
+}
