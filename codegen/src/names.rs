@@ -39,6 +39,30 @@ pub fn folded(name: &str) -> String {
     name.trim_start_matches("r#").chars().filter(|letter| *letter != '_').flat_map(char::to_lowercase).collect()
 }
 
+/// One of what a plural names: `policies` to `policy`, `users` to `user`.
+pub fn singular(plural: &str) -> String {
+    if let Some(stem) = plural.strip_suffix("ies") {
+        return format!("{stem}y");
+    }
+    for ending in ["sses", "xes", "ches"] {
+        if plural.ends_with(ending) {
+            return plural[..plural.len() - 2].to_owned();
+        }
+    }
+    plural.strip_suffix('s').unwrap_or(plural).to_owned()
+}
+
+/// The parent's column that a child's key column names, with the parent's noun before it: of a parent `EbsSnapshots`,
+/// `snapshot_arn` and `ebs_snapshot_arn` both name `arn`.
+pub fn inherited<'a>(column: &'a str, parent: &str) -> Option<&'a str> {
+    let noun = singular(&snake(parent));
+    column.match_indices('_').find_map(|(at, _)| {
+        let (own, rest) = (&column[..at], &column[at + 1..]);
+        let ends = noun.strip_suffix(own).is_some_and(|before| before.is_empty() || before.ends_with('_'));
+        (ends && !rest.is_empty()).then_some(rest)
+    })
+}
+
 /// The candidate that a misspelt name most likely means.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
@@ -59,6 +83,11 @@ mod tests {
         assert_eq!(pascal("r#type"), "Type");
         assert_eq!(snake("DescribeVpcsOutput"), "describe_vpcs_output");
         assert_eq!(snake("GetSAMLProvider"), "get_saml_provider");
+        assert_eq!((singular("policies"), singular("addresses")), ("policy".to_owned(), "address".to_owned()));
+        assert_eq!(inherited("user_arn", "Users"), Some("arn"));
+        assert_eq!(inherited("snapshot_arn", "EbsSnapshots"), Some("arn"));
+        assert_eq!(inherited("shot_arn", "EbsSnapshots"), None);
+        assert_eq!(inherited("policy_arn", "Users"), None);
         assert_eq!(folded("sse_algorithm"), folded("SSEAlgorithm"));
         assert!(is_column_name("_cq_id") && !is_column_name("VpcId") && !is_column_name("9lives"));
     }

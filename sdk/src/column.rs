@@ -64,6 +64,38 @@ impl<R: 'static> ColumnDef<R> {
     }
 }
 
+impl<R: crate::WriteJson + 'static> ColumnDef<R> {
+    /// A hash of the whole row, by which rows that have no name of their own are told apart.
+    pub fn hash() -> Self {
+        let mut column = Column::new(HASH, uuid::Uuid::column_type(), "A hash of all that the row holds.");
+        column.nullable = false;
+        column.origin = "hash of the row".to_owned();
+        Self { column, writer: Arc::new(|| Box::new(HashWriter { builder: uuid::Uuid::builder() })) }
+    }
+}
+
+/// The name of the column that holds a hash of the row, where a key asks for one.
+pub const HASH: &str = "hash";
+
+struct HashWriter {
+    builder: <uuid::Uuid as Value>::Builder,
+}
+
+impl<R: crate::WriteJson> ColumnWriter<R> for HashWriter {
+    fn push(&mut self, row: &R) -> usize {
+        crate::cq_id::hash_of(row).append(&mut self.builder)
+    }
+    fn push_null(&mut self) {
+        uuid::Uuid::append_null(&mut self.builder);
+    }
+    fn key_text(&self, row: &R, out: &mut Vec<u8>) -> bool {
+        crate::cq_id::hash_of(row).key_text(out)
+    }
+    fn finish(&mut self) -> ArrayRef {
+        ArrayBuilder::finish(&mut self.builder)
+    }
+}
+
 /// Whether a shape says more than the name of a type.
 trait ShapeKind {
     fn is_object_or_array(&self) -> bool;

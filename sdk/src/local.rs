@@ -45,7 +45,8 @@ pub fn check_folder(folder: &Path) -> Result<()> {
 /// Checks that a folder can be written to, or created where it does not exist: the nearest folder above it that
 /// exists decides.
 pub fn check_folder_or_above(folder: &Path) -> Result<()> {
-    for above in folder.ancestors() {
+    // Without its trailing slash, with which a file of that name would not be found.
+    for above in folder.components().as_path().ancestors() {
         let here = if above.as_os_str().is_empty() { Path::new(".") } else { above };
         match std::fs::symlink_metadata(here) {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}

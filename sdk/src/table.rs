@@ -4,7 +4,7 @@ use std::any::Any;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::column::{ColumnDef, Way};
+use crate::column::{ColumnDef, HASH, Way};
 use crate::error::{Error, Result};
 use crate::fetch::{Calls, Pages};
 use crate::record::Record;
@@ -107,6 +107,42 @@ pub fn assemble<T: Table>(left_out: &[&str], own: Vec<ColumnDef<T::Columns>>) ->
     let own = own.into_iter().map(|column| column.through(Way::Always(|row: &Row<T>| &row.columns)));
     let record = T::Record::columns().into_iter().filter(|column| !left_out.contains(&column.column.name.as_str()));
     own.chain(record.map(|column| column.through(Way::Always(|row: &Row<T>| &row.record)))).collect()
+}
+
+/// Adds the key columns that a child table takes over from its parent, each by its own name and the parent's. For the
+/// derive. A column that the child has itself stays.
+pub fn inherit<T, P>(mut columns: Vec<ColumnDef<Row<T>>>, inherited: &[(&str, &str)]) -> Vec<ColumnDef<Row<T>>>
+where
+    T: Table<Parent = Row<P>>,
+    P: Table,
+{
+    let mut at = 0;
+    for (name, of_parent) in inherited {
+        if columns.iter().any(|column| column.column.name == *name) {
+            continue;
+        }
+        let parents = P::columns().into_iter().find(|column| column.column.name == *of_parent);
+        if let Some(column) = parents {
+            let mut column = column.through(Way::Always(|row: &Row<T>| &*row.parent));
+            column.column.name = (*name).to_owned();
+            column.column.description = format!("`{of_parent}` of the row of `{}`.", P::NAME);
+            column.column.origin = format!("parent.{of_parent}");
+            columns.insert(at, column);
+            at += 1;
+        }
+    }
+    columns
+}
+
+/// Adds the hash of the record that a key asks for, unless there is a column of that name. For the derive.
+pub fn hashed<T: Table>(mut columns: Vec<ColumnDef<Row<T>>>) -> Vec<ColumnDef<Row<T>>>
+where
+    T::Record: crate::WriteJson,
+{
+    if !columns.iter().any(|column| column.column.name == HASH) {
+        columns.insert(0, ColumnDef::<T::Record>::hash().through(Way::Always(|row: &Row<T>| &row.record)));
+    }
+    columns
 }
 
 /// The columns of a flattened field, for the derive.

@@ -28,12 +28,24 @@ pub const fn contains(names: &[&str], name: &str) -> bool {
     false
 }
 
-/// Fails the build where a key names no column. For the derive.
+/// Fails the build where a key names no column. For the derive. `inherited` is the parent's column that the name may
+/// stand for, and the parent's key.
 ///
 /// # Panics
 /// In a constant, with the message that the compiler shows.
-pub const fn check_key(name: &str, fields: &[&str], own: &[&str], scopes: &crate::Scopes) {
+pub const fn check_key(
+    name: &str,
+    fields: &[&str],
+    own: &[&str],
+    scopes: &crate::Scopes,
+    inherited: Option<(&str, &[&str])>,
+) {
     if contains(fields, name) || scopes.has(name) {
+        return;
+    }
+    if let Some((column, key)) = inherited
+        && contains(key, column)
+    {
         return;
     }
     let mut message = Message::new();

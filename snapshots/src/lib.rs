@@ -1,1 +1,1 @@
-//! The gallery: one snapshot per table, one line per column.
+//! The gallery: what a reviewer reads when a table changes. All of it is in `tests/gallery.rs` and `tables/`.

@@ -8,6 +8,7 @@ mod demo;
 mod process;
 mod python;
 mod regenerate;
+mod stats;
 mod test;
 
 use std::process::ExitCode;
@@ -32,6 +33,8 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Count tables, columns and lines, generated and written by hand, per connector
+    Stats,
     /// Prepare what the tests need, and run them all
     Test(test::Arguments),
 }
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Demo(arguments) => demo::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Regenerate { check } => regenerate::run(check).map(|()| ExitCode::SUCCESS),
+        Command::Stats => stats::run().map(|()| ExitCode::SUCCESS),
         Command::Test(arguments) => test::run(&arguments),
     };
     result.unwrap_or_else(|error| {

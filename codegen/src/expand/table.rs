@@ -10,7 +10,11 @@ use super::record::RecordField;
 use super::{named_fields, texts, tidy};
 use crate::attributes::{ColumnField, Mistakes, TableAttribute, option_item};
 use crate::docs::{doc_comment, one_line};
+use crate::names::inherited;
 use crate::source::calls;
+
+/// The word in a key that stands for a hash of the record, for rows that have no name of their own.
+const HASH: &str = "hash";
 
 /// Expands `#[derive(Table)]`.
 pub fn table(input: &DeriveInput) -> TokenStream {
@@ -186,8 +190,10 @@ impl<'a> Table<'a> {
         let calls: Vec<String> = [&self.attribute.list, &self.attribute.get]
             .into_iter()
             .flatten()
-            .filter_map(|expr| calls(expr).into_iter().next())
-            .map(|call| call.unraw().to_string())
+            .map(|expr| match calls(expr).first() {
+                Some(call) => call.unraw().to_string(),
+                None => tidy(&quote!(#expr)),
+            })
             .collect();
         calls.join(" + ")
     }
@@ -259,7 +265,34 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// The key's columns that may come from the parent's key, with the parent's column.
+    fn inherited(&self) -> Vec<(String, String)> {
+        let Some(parent) = self.attribute.parent.as_ref().and_then(|parent| parent.segments.last()) else { return Vec::new() };
+        let own: Vec<String> = self.columns.iter().map(ColumnField::name).collect();
+        let names = self.attribute.key.iter().map(|key| key.unraw().to_string()).filter(|name| !own.contains(name));
+        names
+            .filter_map(|name| {
+                let column = inherited(&name, &parent.ident.to_string())?.to_owned();
+                Some((name, column))
+            })
+            .collect()
+    }
+
     fn columns(&self) -> TokenStream {
+        let sdk = format_ident!("{}", crate::SDK);
+        let assembled = self.assembled();
+        let inherited = self.inherited().into_iter().map(|(name, column)| quote!((#name, #column)));
+        let hashed = match self.attribute.of.is_some() && self.attribute.key.iter().any(|key| key == HASH) {
+            true => quote!(::#sdk::table::hashed::<Self>(#assembled)),
+            false => assembled,
+        };
+        match &self.attribute.parent {
+            Some(parent) => quote!(::#sdk::table::inherit::<Self, #parent>(#hashed, &[#(#inherited),*])),
+            None => hashed,
+        }
+    }
+
+    fn assembled(&self) -> TokenStream {
         let sdk = format_ident!("{}", crate::SDK);
         let skipped = self.attribute.skip.iter().map(|name| name.unraw().to_string());
         if self.attribute.of.is_none() {
@@ -357,11 +390,19 @@ impl<'a> Table<'a> {
         let sdk = format_ident!("{}", crate::SDK);
         let record = self.record_path();
         let own: Vec<String> = self.columns.iter().map(ColumnField::name).collect();
-        let keys = self.attribute.key.iter().filter(|key| !own.contains(&key.unraw().to_string())).map(|key| {
+        let hashed = |key: &Ident| self.attribute.of.is_some() && key == HASH;
+        let keys = self.attribute.key.iter().filter(|key| !own.contains(&key.unraw().to_string()) && !hashed(key));
+        let keys = keys.map(|key| {
             let name = key.unraw().to_string();
             let own = texts(&own);
+            let inherited = self.inherited().into_iter().find(|(own, _)| *own == name);
+            let from_parent = match (&self.attribute.parent, inherited) {
+                (Some(parent), Some((_, column))) => quote!(Some((#column, <#parent as ::#sdk::Table>::KEY))),
+                _ => quote!(None),
+            };
             quote_spanned! {key.span()=>
-                const _: () = ::#sdk::text::check_key(#name, <#record as ::#sdk::Record>::FIELDS, #own, &SCOPES);
+                const _: () =
+                    ::#sdk::text::check_key(#name, <#record as ::#sdk::Record>::FIELDS, #own, &SCOPES, #from_parent);
             }
         });
         let skips = self.attribute.skip.iter().map(|name| quote_spanned!(name.span()=> let _ = |row: &#record| { let _ = &row.#name; };));

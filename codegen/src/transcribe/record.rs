@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::Transcript;
-use crate::names::pascal;
+use crate::names::{folded, pascal};
 use crate::smithy::{Kind, Member, Shape};
 
 /// Words that Rust keeps for itself and that APIs use as names.
@@ -143,9 +143,10 @@ fn record(transcript: &Transcript<'_>, shape: &Shape) -> String {
             let _ = writeln!(values, "tags: {made},");
             continue;
         }
-        fields.push_str(&attribute(member));
-        let _ = writeln!(fields, "pub {}: {},", ident(&member.name), rust_type(kind));
-        let _ = writeln!(values, "{}: {},", ident(&member.name), convert(kind, &from));
+        let column = transcript.column_name(shape, &member.name);
+        fields.push_str(&attribute(member, column));
+        let _ = writeln!(fields, "pub {}: {},", ident(column), rust_type(kind));
+        let _ = writeln!(values, "{}: {},", ident(column), convert(kind, &from));
     }
     let mut text = doc(&shape.doc);
     if shape.doc.is_empty() {
@@ -170,6 +171,17 @@ fn record(transcript: &Transcript<'_>, shape: &Shape) -> String {
 }
 
 impl Transcript<'_> {
+    /// The name of a member's column: a row's own ARN is called `arn`, whatever the API calls it.
+    fn column_name<'m>(&self, shape: &Shape, member: &'m str) -> &'m str {
+        let own_arn = self.rows.contains(&shape.name)
+            && !shape.members.iter().any(|other| other.name == "arn")
+            && member.strip_suffix("_arn").is_some_and(|noun| {
+                // Some types repeat the service's name, as `Ec2InstanceConnectEndpoint` does.
+                [shape.name.as_str(), shape.name.trim_start_matches("Ec2")].iter().any(|name| folded(name) == folded(noun))
+            });
+        if own_arn { "arn" } else { member }
+    }
+
     /// Whether a shape is the item of some row's tags.
     fn is_tag(&self, name: &str) -> bool {
         self.shapes.values().any(|shape| {
@@ -200,9 +212,9 @@ fn key_value(shape: &Shape) -> String {
 }
 
 /// What the record's derive must be told of a field.
-fn attribute(member: &Member) -> String {
+fn attribute(member: &Member, column: &str) -> String {
     let mut words = Vec::new();
-    if member.api_name != pascal(&member.name) {
+    if member.api_name != pascal(column) {
         words.push(format!("rename = {:?}", member.api_name));
     }
     if member.sensitive {

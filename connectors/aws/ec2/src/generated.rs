@@ -463,7 +463,8 @@ pub struct CapacityReservation {
     /// The ID of the Amazon Web Services account that owns the Capacity Reservation.
     pub owner_id: Option<String>,
     /// The Amazon Resource Name (ARN) of the Capacity Reservation.
-    pub capacity_reservation_arn: Option<String>,
+    #[record(rename = "CapacityReservationArn")]
+    pub arn: Option<String>,
     /// The ID of the Availability Zone in which the capacity is reserved.
     pub availability_zone_id: Option<String>,
     /// The type of instance for which the Capacity Reservation reserves capacity.
@@ -542,7 +543,7 @@ impl From<aws_sdk_ec2::types::CapacityReservation> for CapacityReservation {
         Self {
             capacity_reservation_id: value.capacity_reservation_id,
             owner_id: value.owner_id,
-            capacity_reservation_arn: value.capacity_reservation_arn,
+            arn: value.capacity_reservation_arn,
             availability_zone_id: value.availability_zone_id,
             instance_type: value.instance_type,
             instance_platform: value.instance_platform.map(Enum),
@@ -1364,7 +1365,8 @@ pub struct Ec2InstanceConnectEndpoint {
     /// The ID of the EC2 Instance Connect Endpoint.
     pub instance_connect_endpoint_id: Option<String>,
     /// The Amazon Resource Name (ARN) of the EC2 Instance Connect Endpoint.
-    pub instance_connect_endpoint_arn: Option<String>,
+    #[record(rename = "InstanceConnectEndpointArn")]
+    pub arn: Option<String>,
     /// The current state of the EC2 Instance Connect Endpoint.
     pub state: Option<Enum<aws_sdk_ec2::types::Ec2InstanceConnectEndpointState>>,
     /// The message for the current state of the EC2 Instance Connect Endpoint. Can include a failure message.
@@ -1402,7 +1404,7 @@ for Ec2InstanceConnectEndpoint {
         Self {
             owner_id: value.owner_id,
             instance_connect_endpoint_id: value.instance_connect_endpoint_id,
-            instance_connect_endpoint_arn: value.instance_connect_endpoint_arn,
+            arn: value.instance_connect_endpoint_arn,
             state: value.state.map(Enum),
             state_message: value.state_message,
             dns_name: value.dns_name,
@@ -6769,7 +6771,8 @@ pub struct SecurityGroup {
     /// The ID of the VPC for the security group.
     pub vpc_id: Option<String>,
     /// The ARN of the security group.
-    pub security_group_arn: Option<String>,
+    #[record(rename = "SecurityGroupArn")]
+    pub arn: Option<String>,
     /// The Amazon Web Services account ID of the owner of the security group.
     pub owner_id: Option<String>,
     /// The name of the security group.
@@ -6790,7 +6793,7 @@ impl From<aws_sdk_ec2::types::SecurityGroup> for SecurityGroup {
                 .tags
                 .map(|items| KeyValues(items.into_iter().map(Tag::from).collect())),
             vpc_id: value.vpc_id,
-            security_group_arn: value.security_group_arn,
+            arn: value.security_group_arn,
             owner_id: value.owner_id,
             group_name: value.group_name,
             description: value.description,
@@ -7544,7 +7547,8 @@ pub struct Subnet {
     /// Any tags assigned to the subnet.
     pub tags: Option<KeyValues<Tag>>,
     /// The Amazon Resource Name (ARN) of the subnet.
-    pub subnet_arn: Option<String>,
+    #[record(rename = "SubnetArn")]
+    pub arn: Option<String>,
     /// The Amazon Resource Name (ARN) of the Outpost.
     pub outpost_arn: Option<String>,
     /// Indicates whether DNS queries made to the Amazon-provided DNS Resolver in this subnet should return synthetic IPv6 addresses for IPv4-only destinations.
@@ -7591,7 +7595,7 @@ impl From<aws_sdk_ec2::types::Subnet> for Subnet {
             tags: value
                 .tags
                 .map(|items| KeyValues(items.into_iter().map(Tag::from).collect())),
-            subnet_arn: value.subnet_arn,
+            arn: value.subnet_arn,
             outpost_arn: value.outpost_arn,
             enable_dns64: value.enable_dns64,
             ipv6_native: value.ipv6_native,
@@ -7805,7 +7809,8 @@ pub struct TransitGateway {
     /// The ID of the transit gateway.
     pub transit_gateway_id: Option<String>,
     /// The Amazon Resource Name (ARN) of the transit gateway.
-    pub transit_gateway_arn: Option<String>,
+    #[record(rename = "TransitGatewayArn")]
+    pub arn: Option<String>,
     /// The state of the transit gateway.
     pub state: Option<Enum<aws_sdk_ec2::types::TransitGatewayState>>,
     /// The ID of the Amazon Web Services account that owns the transit gateway.
@@ -7823,7 +7828,7 @@ impl From<aws_sdk_ec2::types::TransitGateway> for TransitGateway {
     fn from(value: aws_sdk_ec2::types::TransitGateway) -> Self {
         Self {
             transit_gateway_id: value.transit_gateway_id,
-            transit_gateway_arn: value.transit_gateway_arn,
+            arn: value.transit_gateway_arn,
             state: value.state.map(Enum),
             owner_id: value.owner_id,
             description: value.description,
@@ -7917,7 +7922,8 @@ pub struct TransitGatewayMulticastDomain {
     /// The ID of the transit gateway.
     pub transit_gateway_id: Option<String>,
     /// The Amazon Resource Name (ARN) of the transit gateway multicast domain.
-    pub transit_gateway_multicast_domain_arn: Option<String>,
+    #[record(rename = "TransitGatewayMulticastDomainArn")]
+    pub arn: Option<String>,
     /// The ID of the Amazon Web Services account that owns the transit gateway multicast domain.
     pub owner_id: Option<String>,
     /// The options for the transit gateway multicast domain.
@@ -7936,8 +7942,7 @@ for TransitGatewayMulticastDomain {
             transit_gateway_multicast_domain_id: value
                 .transit_gateway_multicast_domain_id,
             transit_gateway_id: value.transit_gateway_id,
-            transit_gateway_multicast_domain_arn: value
-                .transit_gateway_multicast_domain_arn,
+            arn: value.transit_gateway_multicast_domain_arn,
             owner_id: value.owner_id,
             options: value.options.map(TransitGatewayMulticastDomainOptions::from),
             state: value.state.map(Enum),
@@ -8450,7 +8455,8 @@ pub struct Volume {
     /// The Amazon EBS Provisioned Rate for Volume Initialization (volume initialization rate) specified for the volume during creation, in MiB/s. If no volume initialization rate was specified, the value is `null`.
     pub volume_initialization_rate: Option<i32>,
     /// The Amazon Resource Name (ARN) of the volume.
-    pub volume_arn: Option<String>,
+    #[record(rename = "VolumeArn")]
+    pub arn: Option<String>,
     /// The ID of the Amazon Web Services account that owns the volume.
     pub owner_id: Option<String>,
     /// The ID of the volume.
@@ -8489,7 +8495,7 @@ impl From<aws_sdk_ec2::types::Volume> for Volume {
             sse_type: value.sse_type.map(Enum),
             operator: value.operator.map(OperatorResponse::from),
             volume_initialization_rate: value.volume_initialization_rate,
-            volume_arn: value.volume_arn,
+            arn: value.volume_arn,
             owner_id: value.owner_id,
             volume_id: value.volume_id,
             size: value.size,

@@ -8,8 +8,7 @@ use aws_sdk_ec2::Client;
 use headwater_aws_base::{REGIONAL, Scope, Scopes, Table};
 
 use generated::*;
-use headwater_sdk::cq_id::hash_of;
-use headwater_sdk::{Timestamp, Uuid};
+use headwater_sdk::Timestamp;
 
 pub use special::regions;
 
@@ -40,10 +39,7 @@ pub struct ByoipCidrs;
 /// Reservations of compute capacity.
 #[derive(Table)]
 #[table(name = "aws_ec2_capacity_reservations", of = CapacityReservation, list = client.describe_capacity_reservations(), key = arn)]
-pub struct CapacityReservations {
-    #[column(value = row.capacity_reservation_arn.clone())]
-    arn: Option<String>,
-}
+pub struct CapacityReservations;
 
 /// The customers' ends of VPN connections.
 #[derive(Table)]
@@ -125,10 +121,7 @@ pub struct Images {
 /// Endpoints through which instances without a public address are reached.
 #[derive(Table)]
 #[table(name = "aws_ec2_instance_connect_endpoints", of = Ec2InstanceConnectEndpoint, list = client.describe_instance_connect_endpoints(), key = arn)]
-pub struct InstanceConnectEndpoints {
-    #[column(value = row.instance_connect_endpoint_arn.clone())]
-    arn: Option<String>,
-}
+pub struct InstanceConnectEndpoints;
 
 /// Results of the checks on instances, and events that are planned for them.
 #[derive(Table)]
@@ -242,10 +235,7 @@ pub struct SpotInstanceRequests {
 /// Subnets.
 #[derive(Table)]
 #[table(name = "aws_ec2_subnets", of = Subnet, list = client.describe_subnets(), key = arn)]
-pub struct Subnets {
-    #[column(value = row.subnet_arn.clone())]
-    arn: Option<String>,
-}
+pub struct Subnets;
 
 /// Attachments of transit gateways, of every kind.
 #[derive(Table)]
@@ -258,10 +248,7 @@ pub struct TransitGatewayAttachments {
 /// Multicast domains of transit gateways.
 #[derive(Table)]
 #[table(name = "aws_ec2_transit_gateway_multicast_domains", of = TransitGatewayMulticastDomain, list = client.describe_transit_gateway_multicast_domains(), key = arn)]
-pub struct TransitGatewayMulticastDomains {
-    #[column(value = row.transit_gateway_multicast_domain_arn.clone())]
-    arn: Option<String>,
-}
+pub struct TransitGatewayMulticastDomains;
 
 /// Peerings between transit gateways.
 #[derive(Table)]
@@ -290,10 +277,7 @@ pub struct TransitGatewayVpcAttachments {
 /// Transit gateways.
 #[derive(Table)]
 #[table(name = "aws_ec2_transit_gateways", of = TransitGateway, list = client.describe_transit_gateways(), key = arn)]
-pub struct TransitGateways {
-    #[column(value = row.transit_gateway_arn.clone())]
-    arn: Option<String>,
-}
+pub struct TransitGateways;
 
 /// Connections of others' VPC endpoints to the account's endpoint services.
 #[derive(Table)]
@@ -360,22 +344,13 @@ pub struct VpnGateways {
 #[derive(Table)]
 #[table(name = "aws_ec2_ebs_snapshot_attributes", of = DescribeSnapshotAttributeOutput, parent = EbsSnapshots, key = snapshot_arn,
         get = client.describe_snapshot_attribute().set_snapshot_id(parent.snapshot_id.clone()).attribute(special::SNAPSHOT_PERMISSIONS))]
-pub struct EbsSnapshotAttributes {
-    #[column(value = parent.columns.arn.clone())]
-    snapshot_arn: Option<String>,
-}
+pub struct EbsSnapshotAttributes;
 
 /// Who may launch instances of an image.
 #[derive(Table)]
 #[table(name = "aws_ec2_image_launch_permissions", of = LaunchPermission, parent = Images, key = [image_arn, hash],
         list = client.describe_image_attribute().set_image_id(parent.image_id.clone()).attribute(special::LAUNCH_PERMISSIONS))]
-pub struct ImageLaunchPermissions {
-    #[column(value = parent.columns.arn.clone())]
-    image_arn: Option<String>,
-    /// A hash of the permission, which has no name of its own.
-    #[column(value = hash_of(row))]
-    hash: Uuid,
-}
+pub struct ImageLaunchPermissions;
 
 /// Versions of launch templates.
 #[derive(Table)]
@@ -390,10 +365,7 @@ pub struct LaunchTemplateVersions {
 #[derive(Table)]
 #[table(name = "aws_ec2_spot_fleet_instances", of = ActiveInstance, parent = SpotFleetRequests, key = [spot_fleet_request_arn, instance_id],
         list = client.describe_spot_fleet_instances().set_spot_fleet_request_id(parent.spot_fleet_request_id.clone()))]
-pub struct SpotFleetInstances {
-    #[column(value = parent.columns.arn.clone())]
-    spot_fleet_request_arn: Option<String>,
-}
+pub struct SpotFleetInstances;
 
 /// Who may connect to an endpoint service.
 #[derive(Table)]

@@ -27,9 +27,8 @@ pub struct Users;
 #[table(name = "aws_iam_user_access_keys", of = AccessKeyMetadata, parent = Users, key = [user_arn, access_key_id],
         list = client.list_access_keys().user_name(&parent.user_name), ignore = "NoSuchEntity")]
 pub struct UserAccessKeys {
-    #[column(value = parent.arn.clone())]
-    user_arn: String,
-    #[column(get = client.get_access_key_last_used().set_access_key_id(row.access_key_id.clone()), flatten, ignore = "NoSuchEntity")]
+    #[column(get = client.get_access_key_last_used().set_access_key_id(row.access_key_id.clone()), flatten,
+             prefix = "last_used_", ignore = "NoSuchEntity")]
     last_used: Option<AccessKeyLastUsed>,
 }
 
@@ -37,19 +36,13 @@ pub struct UserAccessKeys {
 #[derive(Table)]
 #[table(name = "aws_iam_user_attached_policies", of = AttachedPolicy, parent = Users, key = [user_arn, policy_arn],
         list = client.list_attached_user_policies().user_name(&parent.user_name), ignore = "NoSuchEntity")]
-pub struct UserAttachedPolicies {
-    #[column(value = parent.arn.clone())]
-    user_arn: String,
-}
+pub struct UserAttachedPolicies;
 
 /// Groups that each user is a member of.
 #[derive(Table)]
 #[table(name = "aws_iam_user_groups", of = Group, parent = Users, key = [user_arn, arn],
         list = client.list_groups_for_user().user_name(&parent.user_name), ignore = "NoSuchEntity")]
-pub struct UserGroups {
-    #[column(value = parent.arn.clone())]
-    user_arn: String,
-}
+pub struct UserGroups;
 
 /// Policies that are written into each user.
 #[derive(Table)]
@@ -57,8 +50,6 @@ pub struct UserGroups {
         list = client.list_user_policies().user_name(&parent.user_name), ignore = "NoSuchEntity",
         get = client.get_user_policy().user_name(&parent.user_name).policy_name(&row.value))]
 pub struct UserPolicies {
-    #[column(value = parent.arn.clone())]
-    user_arn: String,
     /// The policy.
     #[column(value = document(&row.policy_document))]
     policy_document: RawJson,
@@ -68,28 +59,19 @@ pub struct UserPolicies {
 #[derive(Table)]
 #[table(name = "aws_iam_user_mfa_devices", of = MfaDevice, parent = Users, key = [user_arn, serial_number],
         list = client.list_mfa_devices().user_name(&parent.user_name), ignore = "NoSuchEntity")]
-pub struct UserMfaDevices {
-    #[column(value = parent.arn.clone())]
-    user_arn: String,
-}
+pub struct UserMfaDevices;
 
 /// Certificates by which each user signs requests.
 #[derive(Table)]
 #[table(name = "aws_iam_signing_certificates", of = SigningCertificate, parent = Users, key = [user_arn, certificate_id],
         list = client.list_signing_certificates().user_name(&parent.user_name), ignore = "NoSuchEntity")]
-pub struct SigningCertificates {
-    #[column(value = parent.arn.clone())]
-    user_arn: String,
-}
+pub struct SigningCertificates;
 
 /// SSH public keys of each user.
 #[derive(Table)]
 #[table(name = "aws_iam_ssh_public_keys", of = SshPublicKeyMetadata, parent = Users, key = [user_arn, ssh_public_key_id],
         list = client.list_ssh_public_keys().user_name(&parent.user_name), ignore = "NoSuchEntity")]
-pub struct SshPublicKeys {
-    #[column(value = parent.arn.clone())]
-    user_arn: String,
-}
+pub struct SshPublicKeys;
 
 /// Groups of users.
 #[derive(Table)]
@@ -100,10 +82,7 @@ pub struct Groups;
 #[derive(Table)]
 #[table(name = "aws_iam_group_attached_policies", of = AttachedPolicy, parent = Groups, key = [group_arn, policy_arn],
         list = client.list_attached_group_policies().group_name(&parent.group_name), ignore = "NoSuchEntity")]
-pub struct GroupAttachedPolicies {
-    #[column(value = parent.arn.clone())]
-    group_arn: String,
-}
+pub struct GroupAttachedPolicies;
 
 /// Policies that are written into each group.
 #[derive(Table)]
@@ -111,8 +90,6 @@ pub struct GroupAttachedPolicies {
         list = client.list_group_policies().group_name(&parent.group_name), ignore = "NoSuchEntity",
         get = client.get_group_policy().group_name(&parent.group_name).policy_name(&row.value))]
 pub struct GroupPolicies {
-    #[column(value = parent.arn.clone())]
-    group_arn: String,
     /// The policy.
     #[column(value = document(&row.policy_document))]
     policy_document: RawJson,
@@ -132,10 +109,7 @@ pub struct Roles {
 #[derive(Table)]
 #[table(name = "aws_iam_role_attached_policies", of = AttachedPolicy, parent = Roles, key = [role_arn, policy_arn],
         list = client.list_attached_role_policies().role_name(&parent.role_name), ignore = "NoSuchEntity")]
-pub struct RoleAttachedPolicies {
-    #[column(value = parent.arn.clone())]
-    role_arn: String,
-}
+pub struct RoleAttachedPolicies;
 
 /// Policies that are written into each role.
 #[derive(Table)]
@@ -143,8 +117,6 @@ pub struct RoleAttachedPolicies {
         list = client.list_role_policies().role_name(&parent.role_name), ignore = "NoSuchEntity",
         get = client.get_role_policy().role_name(&parent.role_name).policy_name(&row.value))]
 pub struct RolePolicies {
-    #[column(value = parent.arn.clone())]
-    role_arn: String,
     /// The policy.
     #[column(value = document(&row.policy_document))]
     policy_document: RawJson,

@@ -65,7 +65,8 @@ pub struct Bucket {
     /// `BucketRegion` indicates the Amazon Web Services region where the bucket is located. If the request contains at least one valid parameter, it is included in the response.
     pub bucket_region: Option<String>,
     /// The Amazon Resource Name (ARN) of the S3 bucket. ARNs uniquely identify Amazon Web Services resources across all of Amazon Web Services.
-    pub bucket_arn: Option<String>,
+    #[record(rename = "BucketArn")]
+    pub arn: Option<String>,
 }
 impl From<aws_sdk_s3::types::Bucket> for Bucket {
     fn from(value: aws_sdk_s3::types::Bucket) -> Self {
@@ -73,7 +74,7 @@ impl From<aws_sdk_s3::types::Bucket> for Bucket {
             name: value.name,
             creation_date: value.creation_date.map(timestamp),
             bucket_region: value.bucket_region,
-            bucket_arn: value.bucket_arn,
+            arn: value.bucket_arn,
         }
     }
 }

@@ -6,8 +6,7 @@ pub mod generated;
 
 use aws_sdk_s3::Client;
 use headwater_aws_base::{GLOBAL, Scope, Scopes, Table};
-use headwater_sdk::cq_id::hash_of;
-use headwater_sdk::{RawJson, Uuid};
+use headwater_sdk::RawJson;
 
 use client::{buckets, home, policy};
 use generated::*;
@@ -19,7 +18,7 @@ pub const SCOPES: Scopes = GLOBAL;
 
 /// Buckets of the account.
 #[derive(Table)]
-#[table(name = "aws_s3_buckets", of = Bucket, list = buckets(client), key = arn, skip = [bucket_arn])]
+#[table(name = "aws_s3_buckets", of = Bucket, list = buckets(client), key = arn)]
 pub struct Buckets {
     #[column(value = scope.arn_global("s3", &row.name))]
     arn: Option<String>,
@@ -54,77 +53,44 @@ pub struct Buckets {
 #[derive(Table)]
 #[table(name = "aws_s3_bucket_cors_rules", of = CorsRule, parent = Buckets, key = [bucket_arn, hash],
         list = home(client, parent).get_bucket_cors().set_bucket(parent.name.clone()), ignore = "NoSuchCORSConfiguration")]
-pub struct BucketCorsRules {
-    #[column(value = parent.columns.arn.clone())]
-    bucket_arn: Option<String>,
-    /// A hash of the rule, which need not have a name.
-    #[column(value = hash_of(row))]
-    hash: Uuid,
-}
+pub struct BucketCorsRules;
 
 /// How each bucket encrypts its objects.
 #[derive(Table)]
 #[table(name = "aws_s3_bucket_encryption_rules", of = ServerSideEncryptionRule, parent = Buckets, key = [bucket_arn, hash],
         list = home(client, parent).get_bucket_encryption().set_bucket(parent.name.clone()),
         ignore = "ServerSideEncryptionConfigurationNotFoundError")]
-pub struct BucketEncryptionRules {
-    #[column(value = parent.columns.arn.clone())]
-    bucket_arn: Option<String>,
-    /// A hash of the rule, which has no name.
-    #[column(value = hash_of(row))]
-    hash: Uuid,
-}
+pub struct BucketEncryptionRules;
 
 /// Grants of each bucket's access control list.
 #[derive(Table)]
 #[table(name = "aws_s3_bucket_grants", of = Grant, parent = Buckets, key = [bucket_arn, hash],
         list = home(client, parent).get_bucket_acl().set_bucket(parent.name.clone()))]
-pub struct BucketGrants {
-    #[column(value = parent.columns.arn.clone())]
-    bucket_arn: Option<String>,
-    /// A hash of the grant, which has no name.
-    #[column(value = hash_of(row))]
-    hash: Uuid,
-}
+pub struct BucketGrants;
 
 /// Rules of each bucket about what becomes of old objects.
 #[derive(Table)]
 #[table(name = "aws_s3_bucket_lifecycles", of = LifecycleRule, parent = Buckets, key = [bucket_arn, hash],
         list = home(client, parent).get_bucket_lifecycle_configuration().set_bucket(parent.name.clone()),
         ignore = "NoSuchLifecycleConfiguration")]
-pub struct BucketLifecycles {
-    #[column(value = parent.columns.arn.clone())]
-    bucket_arn: Option<String>,
-    /// A hash of the rule, which need not have a name.
-    #[column(value = hash_of(row))]
-    hash: Uuid,
-}
+pub struct BucketLifecycles;
 
 /// Whom each bucket tells about its events.
 #[derive(Table)]
 #[table(name = "aws_s3_bucket_notification_configurations", of = GetBucketNotificationConfigurationOutput, parent = Buckets,
         key = bucket_arn,
         get = home(client, parent).get_bucket_notification_configuration().set_bucket(parent.name.clone()))]
-pub struct BucketNotificationConfigurations {
-    #[column(value = parent.columns.arn.clone())]
-    bucket_arn: Option<String>,
-}
+pub struct BucketNotificationConfigurations;
 
 /// Whether and how long each bucket keeps objects from being deleted.
 #[derive(Table)]
 #[table(name = "aws_s3_bucket_object_lock_configurations", of = ObjectLockConfiguration, parent = Buckets, key = bucket_arn,
         get = home(client, parent).get_object_lock_configuration().set_bucket(parent.name.clone()),
         ignore = "ObjectLockConfigurationNotFoundError")]
-pub struct BucketObjectLockConfigurations {
-    #[column(value = parent.columns.arn.clone())]
-    bucket_arn: Option<String>,
-}
+pub struct BucketObjectLockConfigurations;
 
 /// Buckets that are web sites.
 #[derive(Table)]
 #[table(name = "aws_s3_bucket_websites", of = GetBucketWebsiteOutput, parent = Buckets, key = bucket_arn,
         get = home(client, parent).get_bucket_website().set_bucket(parent.name.clone()), ignore = "NoSuchWebsiteConfiguration")]
-pub struct BucketWebsites {
-    #[column(value = parent.columns.arn.clone())]
-    bucket_arn: Option<String>,
-}
+pub struct BucketWebsites;
