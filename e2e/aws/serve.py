@@ -24,6 +24,14 @@ from werkzeug.serving import make_server
 
 HOST = "127.0.0.1"
 
+# Answers of S3 whose outermost element moto 5.2.5 does not call what AWS does. boto3 does not look at it, the other
+# clients refuse what they do not know: the query of the call, the wrong name, the right one.
+MISNAMED = {
+    "notification": (b"GetBucketNotificationResponse", b"NotificationConfiguration"),
+    "versioning": (b"GetBucketVersioningResponse", b"VersioningConfiguration"),
+    "accelerate": (b"GetBucketAccelerateConfigurationResponse", b"AccelerateConfiguration"),
+}
+
 
 class Orders:
     """Stands before moto, counts the calls, and does what it was told to them."""
@@ -55,6 +63,9 @@ class Orders:
                 failure[2] -= 1
         if failure:
             return refuse(environ, start_response, failure[0], failure[1])
+        misnamed = MISNAMED.get(environ.get("QUERY_STRING", "").removesuffix("="))
+        if misnamed and environ["REQUEST_METHOD"] == "GET":
+            return rename(self.app, environ, start_response, *misnamed)
         return self.app(environ, start_response)
 
     def obey(self, line):
@@ -72,6 +83,16 @@ class Orders:
             else:
                 return f"unknown order {word!r}"
         return "done"
+
+
+def rename(app, environ, start_response, wrong, right):
+    """Answers as moto does, with the outermost element's right name."""
+    head = []
+    body = b"".join(app(environ, lambda *arguments: head.extend(arguments))).replace(wrong, right)
+    status, headers = head[:2]
+    headers = [(name, value) for name, value in headers if name.lower() != "content-length"]
+    start_response(status, [*headers, ("Content-Length", str(len(body)))])
+    return [body]
 
 
 def refuse(environ, start_response, status, code):

@@ -26,6 +26,11 @@ def is_tags(shape):
     )
 
 
+def column_of(name, shape):
+    """The folded name of the column that a member stands for: a list of tags is `tags`, whatever the API calls it."""
+    return "tags" if fold(name) in ("tagset", "taglist") and is_tags(shape) else fold(name)
+
+
 def theirs(value, shape):
     """The form of a value that boto3 returned."""
     if value is None:

@@ -5,10 +5,11 @@ import re
 from collections import Counter
 
 from calls import shape_along
-from canon import fold, ours, policy, theirs
+from canon import column_of, fold, ours, policy, text_instant, theirs
 
 ACCOUNT = "123456789012"
-ARN = re.compile(r"arn:aws[a-z-]*:[a-z0-9-]+:([a-z0-9-]*):(\d{12}|aws|):.+")
+# What AWS itself owns has `aws` for an account.
+ARN = re.compile(r"arn:aws[a-z-]*:[a-z0-9-]+:([a-z0-9-]*):(\d{12}|aws|AWS|):.+")
 # How many different rows are shown of a table.
 SHOWN = 3
 
@@ -36,7 +37,7 @@ def compare(table, schema, rows, items, client, parents):
 
     expected = []
     for item in items:
-        row, left = {}, dict(values(item, members))
+        row, left = {}, dict(values(item))
         for name, column in columns.items():
             key, value = expectation(table, name, column, item, members, left, found)
             if key is not None:
@@ -54,7 +55,7 @@ def compare(table, schema, rows, items, client, parents):
         form = {}
         for name in checked:
             shape = members.get(fold(name)) if name in found.compared else None
-            form[name] = decoded(row[name], shape, columns[name], name)
+            form[name] = decoded(row[name], shape, columns[name])
         actual.append(form)
         for name in columns.keys() - checked - found.trusted:
             if row[name] is not None:
@@ -71,21 +72,22 @@ def known_members(table, client):
     shape = shape_along(table.path, client.shape(table.service, table.call))
     members = {}
     if shape.type_name == "structure":
-        members.update((fold(name), inner) for name, inner in shape.members.items() if name != "ResponseMetadata")
+        members.update((column_of(name, inner), inner) for name, inner in shape.members.items())
     for prefix, call, path, *_ in table.more:
         inner = shape_along(path, client.shape(table.service, call))
-        members.update((fold(prefix + name), one) for name, one in inner.members.items())
+        members.update((column_of(prefix + name, one), one) for name, one in inner.members.items())
     return members
 
 
-def values(item, members):
+def values(item):
     """The item's members by folded name, in the comparable form."""
     if isinstance(item.value, dict):
         for name, value in item.value.items():
-            if fold(name) in members:
-                yield fold(name), theirs(value, members[fold(name)])
+            if name in item.shape.members:
+                shape = item.shape.members[name]
+                yield column_of(name, shape), theirs(value, shape)
     for name, (shape, value) in item.further.items():
-        yield fold(name), theirs(value, shape)
+        yield column_of(name, shape), theirs(value, shape)
 
 
 def expectation(table, name, column, item, members, left, found):
@@ -114,10 +116,10 @@ def expectation(table, name, column, item, members, left, found):
     return key, value
 
 
-def decoded(value, shape, column, name):
-    if shape is None:
-        return value
+def decoded(value, shape, column):
     try:
+        if shape is None:
+            return text_instant(value) if column["type"].startswith("timestamp") and value else value
         return ours(value, shape, column["type"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return f"unreadable ({error}): {value!r}"

@@ -112,7 +112,7 @@ fn configuration(binary: &Path, aws: &LocalAws, patterns: &[String]) -> Result<S
          \x20 path: file\n\
          \x20 write_mode: overwrite-delete-stale\n\
          \x20 spec:\n\
-         \x20   path: parquet/{{{{TABLE}}}}/\n\
+         \x20   path: parquet\n\
          \x20   format: parquet\n",
         tables = Value::from(patterns),
         skipped = Value::from(skipped),

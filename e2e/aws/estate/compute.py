@@ -221,6 +221,7 @@ def spot(ec2, region, made, image, template):
             "ImageId": image,
             "InstanceType": "c6i.large",
             "KeyName": "operations",
+            "Monitoring": {"Enabled": True},
             "SubnetId": made.private[0],
             "SecurityGroupIds": [made.groups["app"]],
         },

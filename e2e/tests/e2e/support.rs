@@ -54,7 +54,7 @@ impl Configuration {
         if self.parquet {
             text.push_str(
                 "---\nkind: destination\nspec:\n  name: parquet\n  path: file\n  \
-                 write_mode: overwrite-delete-stale\n  spec:\n    path: \"parquet/{{TABLE}}/\"\n    format: parquet\n",
+                 write_mode: overwrite-delete-stale\n  spec:\n    path: parquet\n    format: parquet\n",
             );
         }
         text
