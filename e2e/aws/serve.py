@@ -19,6 +19,7 @@ import threading
 from xml.sax.saxutils import escape
 
 from moto import settings
+from moto.ec2.models import vpcs
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
@@ -116,6 +117,9 @@ def refuse(environ, start_response, status, code):
 
 
 def main():
+    # To list the services that a VPC endpoint can be made for, moto loads all services that it has, and most are not
+    # installed here with what they need. It has a list of names for the others.
+    vpcs.IMPLEMENTED_ENDPOINT_SERVICES = []
     orders = Orders(DomainDispatcherApplication(create_backend_app))
     server = make_server(HOST, 0, orders, threaded=True, request_handler=MotoRequestHandler)
     # Moto puts its own address into some answers (SQS's queues, for one).

@@ -1,6 +1,6 @@
 """The second opinion: compares a database that headwater wrote with what boto3 returns for the same calls.
 
-    oracle --endpoint URL --database FILE --tables TABLES.json [--only NAME …]
+    oracle --endpoint URL --database FILE --tables TABLES.json [--only NAME …] [--derive]
 
 TABLES.json is what `headwater tables --format json` prints. Every table of it that has rows, or is named with
 `--only`, is compared; the exit code is 1 where one differs or has no line in `tables.py`.
@@ -26,13 +26,14 @@ def main():
     parser.add_argument("--tables", required=True)
     parser.add_argument("--regions", default="us-east-1,eu-west-1")
     parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--derive", action="store_true", help="take no line of tables.py, derive them all")
     arguments = parser.parse_args()
     with open(arguments.tables, encoding="utf-8") as file:
         schemas = {table["name"]: table for table in json.load(file)}
     database = sqlite3.connect(arguments.database)
     database.row_factory = sqlite3.Row
     client = Client(arguments.endpoint)
-    tables = dict(BY_NAME)
+    tables = {} if arguments.derive else dict(BY_NAME)
     for name, schema in schemas.items():
         derived = None if name in tables else derive(schema, client)
         if derived is not None:

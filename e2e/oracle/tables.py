@@ -103,6 +103,7 @@ TABLES = [
     T("aws_ec2_transit_gateways", "DescribeTransitGateways", "TransitGateways[]", rules={"arn": "{TransitGatewayArn}"}),
     T("aws_ec2_vpc_endpoint_service_configurations", "DescribeVpcEndpointServiceConfigurations", "ServiceConfigurations[]", arn="vpc-endpoint-service/{ServiceId}"),
     T("aws_ec2_vpc_endpoint_service_permissions", "DescribeVpcEndpointServicePermissions", "AllowedPrincipals[]", of="aws_ec2_vpc_endpoint_service_configurations", using={"ServiceId": "ServiceId"}, rules={"arn": EC2 + "vpc-endpoint-service/{parent[ServiceId]}"}),
+    T("aws_ec2_vpc_endpoint_services", "DescribeVpcEndpointServices", "ServiceDetails[]"),
     T("aws_ec2_vpc_endpoints", "DescribeVpcEndpoints", "VpcEndpoints[]", arn="vpc-endpoint/{VpcEndpointId}"),
     T("aws_ec2_vpc_peering_connections", "DescribeVpcPeeringConnections", "VpcPeeringConnections[]", arn="vpc-peering-connection/{VpcPeeringConnectionId}"),
     T("aws_ec2_vpcs", "DescribeVpcs", "Vpcs[]", arn="vpc/{VpcId}"),
