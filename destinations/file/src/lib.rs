@@ -1,1 +1,43 @@
 //! Destination file: Parquet, JSON Lines and CSV in a local folder.
+//!
+//! The rows of one table that belong to one unit are one file, which appears when the unit has finished. In write mode
+//! `overwrite-delete-stale` it replaces the unit's file of the earlier sync; a unit that finished with errors does not
+//! replace a file that is there. In write mode `append` every sync adds a file per unit. Write mode `overwrite` would
+//! mean to change files in place, and is refused. How many earlier rows a replaced file had is not counted. Files of
+//! another format, and of units that are not synced any more, stay.
+//!
+//! | Arrow | Parquet | JSON Lines | CSV |
+//! | --- | --- | --- | --- |
+//! | bool, numbers, text | the same | bool, number, string; NaN and infinities are null | the same; `NaN`, `inf` |
+//! | timestamps | TIMESTAMP in UTC | RFC 3339, `2026-11-21T08:59:02.123456Z` | as in JSON Lines |
+//! | binary | BYTE_ARRAY | base64 | base64 |
+//! | json | STRING of logical type JSON | the JSON value itself | JSON text |
+//! | uuid, inet, mac | STRING: hyphenated, CIDR, `aa:bb:…` | string | the same text |
+//! | lists, other nested types | LIST and so on | array, object | JSON text |
+//! | null | null | null | an empty field, like an empty text |
+//!
+//! UUIDs are text in Parquet too, because Spark refuses a file with Parquet's UUID type; DuckDB, pandas and Polars read
+//! either. Parquet files keep the Arrow schema with CloudQuery's metadata; a column that was of one of its extension
+//! types says so in the field's metadata `headwater:type`. CSV is RFC 4180 with a header. All text is UTF-8.
+//!
+//! Where an API lists a row twice within a unit, the last one is kept. For this the `_cq_id` of the rows of open units
+//! are remembered, up to a million (about 60 MB); rows beyond are written as they come. In `append`, and for tables
+//! without a key, all rows are written.
+
+mod encode;
+mod folder;
+mod names;
+mod part;
+mod seen;
+mod spec;
+mod template;
+mod temporary;
+
+use headwater_sdk::{Destination, Result};
+
+pub use spec::{Compression, Format, FormatSpec, Spec};
+
+/// The destination that a spec describes. No file or folder is touched yet.
+pub fn destination(spec: Spec) -> Result<Box<dyn Destination>> {
+    Ok(Box::new(folder::Folder::new(spec.settings()?)))
+}

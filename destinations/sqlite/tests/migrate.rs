@@ -59,7 +59,7 @@ async fn columns_come_and_go() {
         columns.push(column::<String>("new", false, false));
         columns.retain(|column| column.name != "json");
     });
-    migrate(&path, &[more.clone()], MigrateMode::Safe).await.unwrap();
+    migrate(&path, std::slice::from_ref(&more), MigrateMode::Safe).await.unwrap();
     migrate(&path, &[more], MigrateMode::Safe).await.unwrap();
     assert_eq!(number(&path, "SELECT count(json) FROM t WHERE new IS NULL"), 2, "the earlier values stay");
 }

@@ -1,0 +1,469 @@
+//! Syncs into real folders: which files there are, what they hold, and what stays when something fails.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../../sqlite/tests/common/mod.rs"]
+mod common;
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use common::*;
+use headwater_file::{Compression, Format, FormatSpec, Spec, destination};
+use headwater_sdk::arrow::array::{Array, AsArray, RecordBatch};
+use headwater_sdk::arrow::compute::concat_batches;
+use headwater_sdk::destination::MigrateMode;
+use headwater_sdk::{Committed, Destination, Outcome, TableSchema, WriteMode};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use tempfile::TempDir;
+
+const COMPLETE: Outcome = Outcome::Complete;
+const DELETE_STALE: WriteMode = WriteMode::OverwriteDeleteStale;
+
+fn spec(folder: &TempDir, format: Format) -> Spec {
+    Spec { path: folder.path().join("out").display().to_string(), format, ..Spec::default() }
+}
+
+async fn ready(spec: Spec) -> Box<dyn Destination> {
+    let destination = destination(spec).unwrap();
+    destination.check().await.unwrap();
+    destination.migrate(&[Arc::new(every_type("t"))], MigrateMode::Safe).await.unwrap();
+    destination
+}
+
+/// All files below a folder, by their names from there.
+fn files(folder: &Path) -> Vec<String> {
+    fn collect(folder: &Path, root: &Path, found: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => collect(&path, root, found),
+                false => found.push(path.strip_prefix(root).unwrap().display().to_string()),
+            }
+        }
+    }
+    let mut found = Vec::new();
+    collect(folder, folder, &mut found);
+    found.sort();
+    found
+}
+
+fn parquet(path: &Path) -> RecordBatch {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
+    let schema = Arc::clone(reader.schema());
+    let batches: Vec<RecordBatch> = reader.build().unwrap().map(Result::unwrap).collect();
+    concat_batches(&schema, &batches).unwrap()
+}
+
+fn strings(batch: &RecordBatch, name: &str) -> Vec<String> {
+    let column = batch.column_by_name(name).unwrap().as_string::<i32>();
+    column.iter().map(|cell| cell.unwrap_or("null").to_owned()).collect()
+}
+
+fn arns(folder: &TempDir, file: &str) -> Vec<String> {
+    strings(&parquet(&folder.path().join("out").join(file)), "arn")
+}
+
+fn text(path: PathBuf) -> String {
+    let mut text = String::new();
+    let mut file = File::open(&path).unwrap();
+    match path.extension().unwrap() == "gz" {
+        true => flate2::read::GzDecoder::new(file).read_to_string(&mut text).unwrap(),
+        false => file.read_to_string(&mut text).unwrap(),
+    };
+    text
+}
+
+/// Three rows: full, with no values, and with a time before 1970 and no number.
+fn three() -> Vec<Vec<Row>> {
+    let mut null = row("null");
+    null.full = false;
+    let mut old = row("old");
+    (old.time, old.float) = (headwater_sdk::Timestamp(-1), f64::NAN);
+    vec![vec![row("full"), null], vec![], vec![old]]
+}
+
+async fn write_three(spec: Spec) {
+    let table = every_type("t");
+    let destination = ready(spec).await;
+    let part = part(&table, HERE, NOW, DELETE_STALE);
+    assert_eq!(write(&*destination, part, HERE, COMPLETE, three()).await.unwrap(), committed(3, 0));
+    destination.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn parquet_holds_every_type() {
+    let folder = TempDir::new().unwrap();
+    write_three(spec(&folder, Format::Parquet)).await;
+    assert_eq!(files(folder.path()), ["out/t/aws.123456789012.eu-west-1.parquet"]);
+    let path = folder.path().join("out/t/aws.123456789012.eu-west-1.parquet");
+    let table = every_type("t");
+    let written: Vec<RecordBatch> = three().iter().map(|rows| batch(&table, HERE, NOW, rows)).collect();
+    let written = concat_batches(&table.arrow(), &written).unwrap();
+    let read = parquet(&path);
+
+    assert_eq!(read.num_rows(), 3);
+    for (index, field) in written.schema().fields().iter().enumerate() {
+        let name = field.name().as_str();
+        let column = read.column(index);
+        assert_eq!(read.schema().field(index).name(), name);
+        assert_eq!(read.schema().field(index).is_nullable(), field.is_nullable(), "{name}");
+        let expected: &[&str] = match name {
+            "_cq_id" => &[&id("full").to_string(), &id("null").to_string(), &id("old").to_string()],
+            "_cq_parent_id" => &["null", "null", "null"],
+            "uuid" => &["730a216f-19d7-51f5-9aa7-de5dc4e93108", "null", "730a216f-19d7-51f5-9aa7-de5dc4e93108"],
+            "json" => &["{\"a\": [1,\n \"é\"]}", "null", "{\"a\": [1,\n \"é\"]}"],
+            "inet" => &["10.0.0.0/16", "null", "10.0.0.0/16"],
+            "mac" => &["0a:1b:2c:3d:4e:5f", "null", "0a:1b:2c:3d:4e:5f"],
+            "uuids" => {
+                let lists = column.as_list::<i32>();
+                assert_eq!(lists.value(0).as_string::<i32>().value(0), "00000000-0000-0000-0000-000000000000");
+                assert!(lists.is_null(1));
+                continue;
+            }
+            // Everything else is the same Arrow column as before, NaN included.
+            _ => {
+                assert_eq!(format!("{column:?}"), format!("{:?}", written.column(index)), "{name}");
+                assert_eq!(column.data_type(), field.data_type(), "{name}");
+                continue;
+            }
+        };
+        assert_eq!(strings(&read, name), expected, "{name}");
+    }
+    let schema = read.schema();
+    assert_eq!(schema.metadata()["cq:table_name"], "t");
+    assert_eq!(schema.field_with_name("arn").unwrap().metadata()["cq:extension:primary_key"], "true");
+    for name in ["json", "uuid"] {
+        let metadata = schema.field_with_name(name).unwrap().metadata();
+        assert_eq!(metadata["headwater:type"], name);
+        assert_eq!(metadata.get("ARROW:extension:name"), None, "plain text for readers of Arrow schemas");
+    }
+
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(&path).unwrap()).unwrap();
+    let columns = reader.metadata().file_metadata().schema_descr().columns().to_vec();
+    let logical = |name: &str| {
+        let column = columns.iter().find(|column| column.name() == name).unwrap();
+        format!("{:?}", column.logical_type_ref().unwrap())
+    };
+    assert_eq!((logical("json").as_str(), logical("uuid").as_str()), ("Json", "String"));
+    assert!(logical("time").contains("true") && logical("time").contains("MICROS"), "{}", logical("time"));
+    let compression = reader.metadata().row_group(0).column(0).compression();
+    assert!(format!("{compression:?}").starts_with("ZSTD"));
+}
+
+#[tokio::test]
+async fn json_lines_hold_every_type() {
+    let folder = TempDir::new().unwrap();
+    write_three(Spec { compression: Compression::Gzip, ..spec(&folder, Format::Jsonl) }).await;
+    let text = text(folder.path().join("out/t/aws.123456789012.eu-west-1.jsonl.gz"));
+    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let full = serde_json::json!({
+        "_cq_sync_time": "2026-11-21T08:59:02.123456Z", "_cq_source_name": "aws", "_cq_id": id("full").to_string(),
+        "_cq_parent_id": null, "account_id": "123456789012", "region": "eu-west-1", "arn": "full",
+        ODD: "text of full", "bool": true, "i8": i8::MIN, "i16": i16::MIN, "i32": i32::MIN, "i64": i64::MIN,
+        "u8": u8::MAX, "u16": u16::MAX, "u32": u32::MAX, "u64": i64::MAX, "f32": 0.5, "f64": 0.5, "binary": "AAH+/w==",
+        "time": "2026-11-21T08:59:02.123456Z", "uuid": "730a216f-19d7-51f5-9aa7-de5dc4e93108",
+        "json": {"a": [1, "é"]}, "inet": "10.0.0.0/16", "mac": "0a:1b:2c:3d:4e:5f", "texts": ["a", "b, \"c\""],
+        "ints": [1, -2], "times": ["2026-11-21T08:59:02.123456Z"], "uuids": ["00000000-0000-0000-0000-000000000000"],
+    });
+    assert_eq!(lines[0], full);
+    let object = lines[1].as_object().unwrap();
+    assert_eq!(object.len(), 29, "nulls are written");
+    assert_eq!(object.values().filter(|value| value.is_null()).count(), 23);
+    assert_eq!(lines[2]["time"], "1969-12-31T23:59:59.999999Z");
+    assert_eq!((&lines[2]["f32"], &lines[2]["f64"]), (&serde_json::Value::Null, &serde_json::Value::Null));
+    assert_eq!(lines.len(), 3);
+}
+
+#[tokio::test]
+async fn csv_holds_every_type() {
+    let folder = TempDir::new().unwrap();
+    write_three(spec(&folder, Format::Csv)).await;
+    let text = text(folder.path().join("out/t/aws.123456789012.eu-west-1.csv"));
+    // The JSON cell has a line break of its own, so a record is more than a line.
+    let records: Vec<&str> = text.split("\r\n").collect();
+    assert_eq!(records.len(), 5, "a header, three rows, and the end");
+    assert_eq!(
+        records[0],
+        "_cq_sync_time,_cq_source_name,_cq_id,_cq_parent_id,account_id,region,arn,\"an \"\"odd\"\", na'me\",bool,i8,i16,\
+         i32,i64,u8,u16,u32,u64,f32,f64,binary,time,uuid,json,inet,mac,texts,ints,times,uuids"
+    );
+    let full = format!(
+        "2026-11-21T08:59:02.123456Z,aws,{},,123456789012,eu-west-1,full,text of full,true,-128,-32768,-2147483648,\
+         -9223372036854775808,255,65535,4294967295,9223372036854775807,0.5,0.5,AAH+/w==,2026-11-21T08:59:02.123456Z,\
+         730a216f-19d7-51f5-9aa7-de5dc4e93108,\"{{\"\"a\"\": [1,\n \"\"é\"\"]}}\",10.0.0.0/16,0a:1b:2c:3d:4e:5f,\
+         \"[\"\"a\"\",\"\"b, \\\"\"c\\\"\"\"\"]\",\"[1,-2]\",\"[\"\"2026-11-21T08:59:02.123456Z\"\"]\",\
+         \"[\"\"00000000-0000-0000-0000-000000000000\"\"]\"",
+        id("full")
+    );
+    assert_eq!(records[1], full);
+    let null = format!("2026-11-21T08:59:02.123456Z,aws,{},,123456789012,eu-west-1,null{}", id("null"), ",".repeat(22));
+    assert_eq!(records[2], null);
+    assert!(records[3].contains(",NaN,NaN,AAH+/w==,1969-12-31T23:59:59.999999Z,"), "{}", records[3]);
+}
+
+#[tokio::test]
+async fn csv_takes_a_delimiter_and_no_header() {
+    let folder = TempDir::new().unwrap();
+    let format_spec = FormatSpec { delimiter: Some("\t".to_owned()), skip_header: Some(true) };
+    write_three(Spec { format_spec, compression: Compression::Gzip, ..spec(&folder, Format::Csv) }).await;
+    let text = text(folder.path().join("out/t/aws.123456789012.eu-west-1.csv.gz"));
+    assert!(text.starts_with("2026-11-21T08:59:02.123456Z\taws\t"), "{text}");
+}
+
+#[tokio::test]
+async fn a_second_sync_replaces_the_files_of_its_own_units_only() {
+    let folder = TempDir::new().unwrap();
+    let table = every_type("t");
+    let destination = ready(spec(&folder, Format::Parquet)).await;
+    let units = ["aws.123456789012.eu-west-1", "aws.123456789012.us-east-1", "other.123456789012.eu-west-1"];
+    let [here, there, other] = units.map(|unit| format!("t/{unit}.parquet"));
+    for from in [HERE, THERE, OTHER] {
+        let part = part(&table, from, at(0), DELETE_STALE);
+        let done = write(&*destination, part, from, COMPLETE, vec![rows(&["a", "b"])]).await.unwrap();
+        assert_eq!(done, committed(2, 0));
+    }
+    let again = part(&table, HERE, at(1), DELETE_STALE);
+    let again = write(&*destination, again, HERE, COMPLETE, vec![rows(&["b", "c"])]).await.unwrap();
+    assert_eq!(again, committed(2, 0));
+    assert_eq!(files(&folder.path().join("out")), [here.as_str(), &there, &other]);
+    assert_eq!(arns(&folder, &here), ["b", "c"]);
+    assert_eq!(arns(&folder, &there), ["a", "b"]);
+    assert_eq!(arns(&folder, &other), ["a", "b"]);
+
+    // A unit that has no rows any more has no file any more, also when it had none before.
+    for sync in 2..4 {
+        let empty = part(&table, HERE, at(sync), DELETE_STALE);
+        let empty = write(&*destination, empty, HERE, COMPLETE, vec![vec![]]).await.unwrap();
+        assert_eq!(empty, committed(0, 0));
+        assert_eq!(files(&folder.path().join("out")), [there.as_str(), &other]);
+    }
+    destination.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_partial_part_never_replaces_a_file() {
+    let folder = TempDir::new().unwrap();
+    let table = every_type("t");
+    let destination = ready(spec(&folder, Format::Parquet)).await;
+    let file = "t/aws.123456789012.eu-west-1.parquet";
+    let kept = Committed { kept_earlier: true, ..Committed::default() };
+    let partial =
+        |sync, rows| write(&*destination, part(&table, HERE, at(sync), DELETE_STALE), HERE, Outcome::Partial, rows);
+    assert_eq!(partial(0, vec![]).await.unwrap(), committed(0, 0));
+    assert!(files(folder.path()).is_empty());
+    assert_eq!(partial(1, vec![rows(&["a"])]).await.unwrap(), committed(1, 0), "better than nothing");
+    assert_eq!(arns(&folder, file), ["a"]);
+    assert_eq!(partial(2, vec![rows(&["b", "c"])]).await.unwrap(), kept);
+    assert_eq!(partial(3, vec![]).await.unwrap(), kept);
+    assert_eq!(arns(&folder, file), ["a"]);
+    assert_eq!(files(&folder.path().join("out")), [file], "nothing is left of what was discarded");
+}
+
+#[tokio::test]
+async fn append_adds_files() {
+    let folder = TempDir::new().unwrap();
+    let table = every_type("t").without_key();
+    let destination = ready(spec(&folder, Format::Parquet)).await;
+    let append = |sync, outcome, rows| {
+        write(&*destination, part(&table, HERE, at(sync), WriteMode::Append), HERE, outcome, rows)
+    };
+    assert_eq!(append(0, COMPLETE, vec![rows(&["a", "b"])]).await.unwrap(), committed(2, 0));
+    assert_eq!(append(1, COMPLETE, vec![rows(&["a", "b", "b"])]).await.unwrap(), committed(3, 0));
+    assert_eq!(append(2, Outcome::Partial, vec![rows(&["a"])]).await.unwrap(), committed(1, 0));
+    assert_eq!(append(3, COMPLETE, vec![]).await.unwrap(), committed(0, 0));
+    let names = ["20261121T085902_123456Z", "20261121T095902_123456Z", "20261121T105902_123456Z"]
+        .map(|sync| format!("t/{sync}.aws.123456789012.eu-west-1.parquet"));
+    assert_eq!(files(&folder.path().join("out")), names);
+    assert_eq!(arns(&folder, &names[1]), ["a", "b", "b"], "append keeps all rows");
+}
+
+#[tokio::test]
+async fn the_last_of_two_rows_with_one_key_stays() {
+    for (format, compression) in [
+        (Format::Parquet, Compression::Default),
+        (Format::Jsonl, Compression::None),
+        (Format::Json, Compression::Gzip),
+        (Format::Csv, Compression::None),
+        (Format::Csv, Compression::Gzip),
+    ] {
+        let folder = TempDir::new().unwrap();
+        let table = every_type("t");
+        let destination = ready(Spec { compression, ..spec(&folder, format) }).await;
+        let last = |name: &str| Row { text: format!("last\r\nof \"{name}\""), ..row(name) };
+        let batches = vec![rows(&["a", "b", "c", "b"]), vec![last("c"), row("d"), last("a")], vec![last("b")]];
+        let done = write(&*destination, part(&table, HERE, NOW, DELETE_STALE), HERE, COMPLETE, batches).await;
+        assert_eq!(done.unwrap(), committed(4, 0), "{format:?}");
+        let found = files(&folder.path().join("out"));
+        let [file] = found.as_slice() else { panic!("{found:?}") };
+        let path = folder.path().join("out").join(file);
+        let expected = ["last\r\nof \"c\"", "text of d", "last\r\nof \"a\"", "last\r\nof \"b\""];
+        match format {
+            Format::Parquet => {
+                let read = parquet(&path);
+                assert_eq!(strings(&read, ODD), expected);
+                assert_eq!(read.schema().metadata()["cq:table_name"], "t");
+                assert_eq!(read.schema().field_with_name("json").unwrap().metadata()["headwater:type"], "json");
+            }
+            Format::Jsonl | Format::Json => {
+                let text = text(path);
+                let rows = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+                assert_eq!(rows.map(|row| row[ODD].clone()).collect::<Vec<_>>(), expected);
+            }
+            Format::Csv => {
+                let text = text(path);
+                assert!(text.starts_with("_cq_sync_time,"), "{text}");
+                let shown = expected.map(|text| text.replace('"', "\"\""));
+                let places: Vec<usize> = shown.iter().map(|cell| text.find(cell.as_str()).unwrap()).collect();
+                assert!(places.is_sorted(), "{text}");
+                assert_eq!(text.matches("text of").count(), 1, "{text}");
+                assert_eq!(text.matches("\r\n2026-").count(), 4, "{text}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_part_leaves_no_file() {
+    let folder = TempDir::new().unwrap();
+    let table = every_type("t");
+    let destination = ready(spec(&folder, Format::Csv)).await;
+    let mut writer = destination.begin(part(&table, HERE, NOW, DELETE_STALE)).await.unwrap();
+    writer.write(batch(&table, HERE, NOW, &rows(&["a"]))).await.unwrap();
+    let during = files(&folder.path().join("out"));
+    assert!(during.len() == 1 && during[0].starts_with("t/.headwater-"), "{during:?}");
+    drop(writer);
+    assert!(files(folder.path()).is_empty());
+
+    // What a process that was killed left behind goes with the next sync.
+    fs::write(folder.path().join("out/t/.headwater-0.tmp"), "x").unwrap();
+    fs::write(folder.path().join("out/t/keep.csv"), "x").unwrap();
+    ready(spec(&folder, Format::Csv)).await;
+    assert_eq!(files(&folder.path().join("out")), ["t/keep.csv"]);
+}
+
+#[tokio::test]
+async fn a_part_of_which_a_batch_failed_is_not_committed() {
+    let folder = TempDir::new().unwrap();
+    let table = every_type("t");
+    let destination = ready(spec(&folder, Format::Jsonl)).await;
+    let mut writer = destination.begin(part(&table, HERE, NOW, DELETE_STALE)).await.unwrap();
+    writer.write(batch(&table, HERE, NOW, &rows(&["a"]))).await.unwrap();
+    let fewer = batch(&table, HERE, NOW, &rows(&["b"])).project(&[0, 1, 2]).unwrap();
+    let error = writer.write(fewer).await.unwrap_err().to_string();
+    assert!(error.contains("table t: a batch has other columns"), "{error}");
+    let error = writer.commit(COMPLETE).await.unwrap_err().to_string();
+    assert!(error.contains("not whole"), "{error}");
+    assert!(files(folder.path()).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_parts_are_open_at_once_and_cells_are_large() {
+    let folder = TempDir::new().unwrap();
+    let destination: Arc<dyn Destination> = Arc::from(ready(spec(&folder, Format::Parquet)).await);
+    let mut tasks = Vec::new();
+    for unit in 0..60_usize {
+        let destination = Arc::clone(&destination);
+        tasks.push(tokio::spawn(async move {
+            let account: &'static str = Box::leak(unit.to_string().into_boxed_str());
+            let from = From { account, ..HERE };
+            let big = Row { text: "x".repeat(1 << 20), ..row("big") };
+            let small: Vec<Row> = (0..50).map(|number| row(&number.to_string())).collect();
+            let part = part(&every_type("t"), from, NOW, DELETE_STALE);
+            write(&*destination, part, from, COMPLETE, vec![small, vec![big]]).await
+        }));
+    }
+    for task in tasks {
+        assert_eq!(task.await.unwrap().unwrap(), committed(51, 0));
+    }
+    destination.close().await.unwrap();
+    assert_eq!(files(&folder.path().join("out")).len(), 60);
+    let read = parquet(&folder.path().join("out/t/aws.59.eu-west-1.parquet"));
+    assert_eq!((read.num_rows(), strings(&read, ODD)[50].len()), (51, 1 << 20));
+}
+
+#[tokio::test]
+async fn names_need_not_be_safe() {
+    let folder = TempDir::new().unwrap();
+    let table: TableSchema = every_type("../odd \"table\"");
+    let destination = ready(spec(&folder, Format::Parquet)).await;
+    let mut part = part(&table, HERE, NOW, DELETE_STALE);
+    part.source = "../..".to_owned();
+    part.scope = String::new();
+    assert_eq!(write(&*destination, part, HERE, COMPLETE, vec![rows(&["a"])]).await.unwrap(), committed(1, 0));
+    let found = files(folder.path());
+    assert!(found.len() == 1 && found[0].starts_with("out/---odd--table-~"), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_written_is_said_and_nothing_is_made() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "x").unwrap();
+    for path in [file.clone(), file.join("below"), file.join("far/below/{{TABLE}}/{{UNIT}}.{{FORMAT}}")] {
+        let destination = destination(Spec { path: path.display().to_string(), ..Spec::default() }).unwrap();
+        let error = destination.check().await.unwrap_err().to_string();
+        assert!(error.contains("file is a file, not a folder"), "{error}");
+        let error = destination.migrate(&[], MigrateMode::Safe).await.unwrap_err().to_string();
+        assert!(error.contains("file is a file, not a folder"), "{error}");
+    }
+    let path = format!("{}/new/deep", folder.path().display());
+    destination(Spec { path, ..Spec::default() }).unwrap().check().await.unwrap();
+    assert_eq!(files(folder.path()), ["file"]);
+    assert!(!folder.path().join("new").exists());
+}
+
+#[tokio::test]
+async fn modes_that_cannot_work_say_what_does() {
+    let supports = |path: &str, mode| {
+        let spec = Spec { path: path.to_owned(), ..Spec::default() };
+        destination(spec).unwrap().supports(mode).err().map(|error| error.to_string()).unwrap_or_default()
+    };
+    assert_eq!(supports("out", DELETE_STALE) + &supports("out", WriteMode::Append), "");
+    let overwrite = supports("out", WriteMode::Overwrite);
+    assert!(overwrite.contains("overwrite-delete-stale") && overwrite.contains("append"), "{overwrite}");
+    let cloudquery = "out/{{TABLE}}/{{UUID}}.{{FORMAT}}";
+    assert_eq!(supports(cloudquery, WriteMode::Append), "");
+    assert!(supports(cloudquery, DELETE_STALE).contains("{{UUID}} is another one in each sync"));
+    let spec = Spec { path: "out".to_owned(), ..Spec::default() };
+    let part = part(&every_type("t"), HERE, NOW, WriteMode::Overwrite);
+    assert!(destination(spec).unwrap().begin(part).await.is_err());
+}
+
+#[test]
+fn specs_are_strict() {
+    let refused = |json: &str| {
+        let spec: Result<Spec, _> = serde_json::from_str(json);
+        match spec {
+            Ok(spec) => destination(spec).err().map(|error| error.to_string()).unwrap_or_default(),
+            Err(error) => error.to_string(),
+        }
+    };
+    let cloudquery = r#"{"path": "out", "format": "json", "compression": "", "no_rotate": false, "batch_size": 1,
+                         "batch_size_bytes": 1, "batch_timeout": "30s"}"#;
+    assert_eq!(refused(cloudquery), "");
+    let csv = r#"{"path": "out", "format": "csv", "format_spec": {"delimiter": ";"}, "compression": "gzip"}"#;
+    assert_eq!(refused(csv), "");
+    for (json, expected) in [
+        (r#"{"path": ""}"#, "must name a folder"),
+        (r#"{"path": "a", "format": "xml"}"#, "unknown variant `xml`"),
+        (r#"{"path": "a", "compression": "gzip"}"#, "`compression: gzip` is for jsonl and csv"),
+        (r#"{"path": "a", "format": "csv", "compression": "zstd"}"#, "`compression: zstd` is for parquet"),
+        (r#"{"path": "a", "no_rotate": true}"#, "leave `no_rotate` out"),
+        (r#"{"path": "a", "format_spec": {"delimiter": ";"}}"#, "set `format: csv`"),
+        (r#"{"path": "a", "format": "csv", "format_spec": {"delimiter": ";;"}}"#, "one ASCII character"),
+        (r#"{"path": "a", "format": "csv", "format_spec": {"delimiter": "é"}}"#, "one ASCII character"),
+        (r#"{"path": "a", "format_spec": {"version": "v2Latest"}}"#, "unknown field `version`"),
+        (r#"{"path": "a", "paht": "b"}"#, "unknown field `paht`"),
+    ] {
+        let error = refused(json);
+        assert!(error.contains(expected), "{json}: {error}");
+    }
+    let schema = serde_json::to_value(schemars::schema_for!(Spec)).unwrap();
+    assert_eq!(schema["additionalProperties"], false);
+    assert_eq!(schema["required"], serde_json::json!(["path"]));
+    for property in schema["properties"].as_object().unwrap().values() {
+        assert!(property["description"].is_string(), "{property}");
+    }
+}
