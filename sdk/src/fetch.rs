@@ -65,11 +65,25 @@ impl Calls {
     }
 
     /// Makes one call when its turn comes.
-    pub async fn call<T>(&self, call: impl Future<Output = T>) -> T {
-        // The semaphore is never closed, so a permit always comes.
-        let _permit = self.limit.acquire().await;
-        self.made.fetch_add(1, Ordering::Relaxed);
-        call.await
+    ///
+    /// The call runs in a task of its own: whoever waits for it may be kept from being polled, by a slow destination
+    /// or by rows that wait for their own turn, and a turn that is held without being polled would stop all others.
+    /// Dropping the returned future ends the call.
+    pub async fn call<T: Send + 'static>(&self, call: impl Future<Output = T> + Send + 'static) -> T {
+        let (limit, made) = (Arc::clone(&self.limit), Arc::clone(&self.made));
+        let mut task = tokio::task::JoinSet::new();
+        task.spawn(async move {
+            // The semaphore is never closed, so a permit always comes.
+            let _permit = limit.acquire_owned().await;
+            made.fetch_add(1, Ordering::Relaxed);
+            call.await
+        });
+        match task.join_next().await {
+            Some(Ok(value)) => value,
+            Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // The task was cancelled, which happens only when the whole run is.
+            _ => std::future::pending().await,
+        }
     }
 
     /// How many calls were made.
@@ -141,15 +155,20 @@ pub fn single<T: Table, G: Get<T::Record>>(
 }
 
 /// The pages of a call, each of them waiting for its turn.
-fn paced<T: Table, I: 'static, L: List<I>>(
+fn paced<T: Table, I: Send + 'static, L: List<I>>(
     cx: &Context<T>,
     call: L,
     ignore: &'static [&'static str],
 ) -> impl Stream<Item = Result<Vec<I>>> + Send + use<T, I, L> {
     let calls = cx.calls.clone();
     futures::stream::unfold((call.pages(), calls), move |(mut pages, calls)| async move {
-        let page = calls.call(pages.next()).await?;
-        match page {
+        let (page, pages) = calls
+            .call(async move {
+                let page = pages.next().await;
+                (page, pages)
+            })
+            .await;
+        match page? {
             Err(error) if error.has_code(ignore) => None,
             page => Some((page, (pages, calls))),
         }
@@ -158,7 +177,7 @@ fn paced<T: Table, I: 'static, L: List<I>>(
 
 /// The value of a column's `get`, for the derive. Where the service denies the call or does not offer it, the column
 /// is missing and the error is kept: the row itself is good. Any other failure is the row's.
-pub async fn column<T: Table, R, G: Get<R>>(
+pub async fn column<T: Table, R: Send + 'static, G: Get<R>>(
     cx: &Context<T>,
     name: &'static str,
     call: G,

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::Mutex;
 
 use arrow::array::RecordBatch;
-use futures::stream::{FuturesUnordered, StreamExt};
+use futures::stream::StreamExt;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::batch::{BatchBuilder, BatchLimits};
@@ -175,17 +176,12 @@ pub(crate) async fn run_table<T: Table>(job: Job) {
     };
     let builder = job.run.builder::<T>(&schema, &cx.scope);
     let children: Vec<Arc<Node>> = job.node.children.iter().cloned().map(Arc::new).collect();
-    let mut open = FuturesUnordered::new();
+    // Tasks of their own, so that children move on whatever this table is waiting for.
+    let mut open = Children { tasks: JoinSet::new(), tables: children.clone() };
     let mut pages = T::pages(&cx);
     let mut whole = true;
     loop {
-        // Children move on while the next page is awaited.
-        let page = loop {
-            tokio::select! {
-                page = pages.next() => break page,
-                Some(()) = open.next(), if !open.is_empty() => {}
-            }
-        };
+        let page = pages.next().await;
         let records = match page {
             None => break,
             Some(Err(error)) => {
@@ -231,11 +227,11 @@ pub(crate) async fn run_table<T: Table>(job: Job) {
             }
             let row: Arc<Row<T>> = Arc::new(row);
             for child in &children {
-                while open.len() >= job.run.calls.per_table {
-                    open.next().await;
+                while open.tasks.len() >= job.run.calls.per_table {
+                    open.next(&job).await;
                 }
                 let table = Arc::clone(&child.table);
-                open.push(table.run(Job {
+                open.tasks.spawn(table.run(Job {
                     node: Arc::clone(child),
                     parent: Arc::clone(&row) as Anything,
                     parent_id: Some(id),
@@ -244,12 +240,34 @@ pub(crate) async fn run_table<T: Table>(job: Job) {
             }
         }
     }
-    while open.next().await.is_some() {}
+    while !open.tasks.is_empty() {
+        open.next(&job).await;
+    }
     if !whole {
         // What hangs from the rows that are missing is missing too.
         for below in children.iter().flat_map(|child| child.flatten()) {
             let error = Error::fatal(format!("not all rows of the parent table {} could be read", T::NAME));
             job.run.fail(&below.schema, error.with_code(PARENT_FAILED)).await;
+        }
+    }
+}
+
+/// The child tables of rows that are being read.
+struct Children {
+    tasks: JoinSet<()>,
+    tables: Vec<Arc<Node>>,
+}
+
+impl Children {
+    /// Waits until one of them is done. One that panicked fails its tables of this unit and nothing else.
+    async fn next(&mut self, job: &Job) {
+        if let Some(Err(error)) = self.tasks.join_next().await
+            && error.is_panic()
+        {
+            for below in self.tables.iter().flat_map(|child| child.flatten()) {
+                let error = Error::fatal("the connector panicked while it read a row's children; this is a bug");
+                job.run.fail(&below.schema, error.with_code("Panic")).await;
+            }
         }
     }
 }
