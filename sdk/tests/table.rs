@@ -43,11 +43,15 @@ fn tree() -> Vec<Node> {
 }
 
 async fn run(client: Client) -> (Vec<(String, RecordBatch)>, Vec<(String, String)>) {
+    run_with(client, 4).await
+}
+
+async fn run_with(client: Client, concurrency: usize) -> (Vec<(String, RecordBatch)>, Vec<(String, String)>) {
     let node = tree().remove(0);
     let scope = Arc::new(Scope { region: "north".to_owned() });
     let unit = Unit { node, scope: "north".to_owned(), handle: scope, predicate: Vec::new() };
     let (sender, mut receiver) = tokio::sync::mpsc::channel(16);
-    let run = UnitRun::new("test", Timestamp(1), Calls::new(4), sender);
+    let run = UnitRun::new("test", Timestamp(1), Calls::new(concurrency), sender);
     let task = tokio::spawn(async move { run_unit(run, &unit, Arc::new(client)).await });
     let (mut batches, mut failures) = (Vec::new(), Vec::new());
     while let Some(message) = receiver.recv().await {
@@ -127,6 +131,14 @@ async fn rows_and_children() {
     assert_eq!(id(parts, "_cq_parent_id"), id(things, "_cq_id"));
     let (again, _) = run(Client::default()).await;
     assert_eq!(id(&again[0].1, "_cq_id"), id(things, "_cq_id"), "the identifier is the same in every sync");
+}
+
+#[tokio::test]
+async fn one_call_at_a_time_is_enough() {
+    // Rows, their columns and their children all wait for the same single turn; none may hold it while it waits.
+    let all = tokio::time::timeout(std::time::Duration::from_secs(20), run_with(Client::default(), 1));
+    let (batches, failures) = all.await.expect("every call gets its turn");
+    assert_eq!((batches.len(), failures.len()), (2, 0));
 }
 
 #[tokio::test]

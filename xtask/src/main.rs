@@ -7,6 +7,8 @@ mod binary;
 mod demo;
 mod process;
 mod python;
+#[cfg(test)]
+mod recipe;
 mod regenerate;
 mod stats;
 mod test;

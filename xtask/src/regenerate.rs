@@ -35,7 +35,12 @@ pub struct Project {
 impl Project {
     /// Asks cargo; the lock file says which client crates are meant.
     pub fn open() -> Result<Self> {
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
+        Self::open_at(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+    }
+
+    /// Asks cargo about the workspace in a folder.
+    pub fn open_at(root: &Path) -> Result<Self> {
+        let manifest = root.join("Cargo.toml");
         let options = ["--locked".to_owned()];
         let metadata = MetadataCommand::new().manifest_path(manifest).other_options(options).exec();
         let metadata = metadata.context("cargo metadata --locked failed; is Cargo.lock committed and up to date?")?;
@@ -123,7 +128,11 @@ impl Project {
 
 /// Writes every generated file, or checks that each is as it would be written.
 pub fn run(check: bool) -> Result<()> {
-    let project = Project::open()?;
+    run_in(&Project::open()?, check)
+}
+
+/// The same for a workspace elsewhere.
+pub fn run_in(project: &Project, check: bool) -> Result<()> {
     let outputs = project.outputs()?;
     let mut stale = Vec::new();
     for (path, text) in &outputs {

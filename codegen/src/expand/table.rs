@@ -281,14 +281,15 @@ impl<'a> Table<'a> {
     fn columns(&self) -> TokenStream {
         let sdk = format_ident!("{}", crate::SDK);
         let assembled = self.assembled();
-        let inherited = self.inherited().into_iter().map(|(name, column)| quote!((#name, #column)));
+        let inherited: Vec<TokenStream> =
+            self.inherited().into_iter().map(|(name, column)| quote!((#name, #column))).collect();
         let hashed = match self.attribute.of.is_some() && self.attribute.key.iter().any(|key| key == HASH) {
             true => quote!(::#sdk::table::hashed::<Self>(#assembled)),
             false => assembled,
         };
         match &self.attribute.parent {
-            Some(parent) => quote!(::#sdk::table::inherit::<Self, #parent>(#hashed, &[#(#inherited),*])),
-            None => hashed,
+            Some(parent) if !inherited.is_empty() => quote!(::#sdk::table::inherit::<Self, #parent>(#hashed, &[#(#inherited),*])),
+            _ => hashed,
         }
     }
 
@@ -347,7 +348,7 @@ impl<'a> Table<'a> {
                     quote!(#got)
                 }
                 (None, None) if own => return None,
-                (None, None) => quote_spanned!(ident.span()=> row.#ident.clone()),
+                (None, None) => quote_spanned!(ident.span()=> ::std::clone::Clone::clone(&row.#ident)),
             };
             Some((ident, value))
         });

@@ -121,10 +121,10 @@ fn follow(steps: &[Step], last: impl Fn(&str) -> String) -> String {
         let to = if index + 1 == steps.len() { "row".to_owned() } else { format!("level{index}") };
         let value = format!("{}{from}.{}", if step.boxed { "*" } else { "" }, step.member);
         let _ = match (step.list, step.optional) {
-            (true, true) => write!(open, "for {to} in {value}.into_iter().flatten() {{\n"),
-            (true, false) => write!(open, "for {to} in {value} {{\n"),
-            (false, true) => write!(open, "if let Some({to}) = {value} {{\n"),
-            (false, false) => write!(open, "let {to} = {value};\n"),
+            (true, true) => writeln!(open, "for {to} in {value}.into_iter().flatten() {{"),
+            (true, false) => writeln!(open, "for {to} in {value} {{"),
+            (false, true) => writeln!(open, "if let Some({to}) = {value} {{"),
+            (false, false) => writeln!(open, "let {to} = {value};"),
         };
         if step.list || step.optional {
             close.push_str("}\n");

@@ -113,7 +113,7 @@ async fn nothing_listens() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     drop(listener);
-    let error = sync(&format!("http://127.0.0.1:{port}")).await.err().expect("nobody answers");
+    let error = sync(&format!("http://127.0.0.1:{port}")).await.expect_err("nobody answers");
     assert_eq!(error.class, Class::Transient);
     assert!(error.to_string().contains(&port.to_string()), "{error}");
     assert!(connector(Spec { url: Some("xkcd.com".to_owned()), ..Spec::default() }).is_err());

@@ -77,7 +77,12 @@ impl Client {
         Things(vec![vec![Ok(thing("a", 1, Some(vec![part])))], vec![second]])
     }
     pub fn list_parts(&self, of: &Thing) -> BoxStream<'static, Result<Vec<Part>>> {
-        futures::stream::iter([Ok(of.parts.clone().unwrap_or_default())]).boxed()
+        let parts = of.parts.clone().unwrap_or_default();
+        futures::stream::once(async move {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            Ok(parts)
+        })
+        .boxed()
     }
     pub fn get_detail(&self, id: &Option<String>) -> Details {
         let bare = id.as_ref().is_some_and(|id| self.bare.contains(id));
@@ -97,6 +102,10 @@ impl List<Thing> for Things {
 
 impl Get<Detail> for Details {
     fn get(self) -> BoxFuture<'static, Result<Option<Detail>>> {
-        Box::pin(std::future::ready(self.0))
+        // A call that is not answered at once shows who waits for whom.
+        Box::pin(async move {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            self.0
+        })
     }
 }

@@ -1,0 +1,1 @@
+pub struct GetThingInput { pub next_token: ::std::option::Option<::std::string::String> }

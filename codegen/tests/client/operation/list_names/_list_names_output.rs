@@ -1,0 +1,3 @@
+pub struct ListNamesOutput {
+    pub names: ::std::option::Option<::std::vec::Vec<::std::string::String>>,
+}

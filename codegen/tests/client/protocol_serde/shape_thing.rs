@@ -1,0 +1,1 @@
+// s if s.matches("SSEAlgorithm") /* SSEAlgorithm com.example#Thing$SSEAlgorithm */

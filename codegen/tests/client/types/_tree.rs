@@ -1,0 +1,3 @@
+pub struct Tree {
+    pub left: ::std::option::Option<::std::boxed::Box<crate::types::Tree>>,
+}
