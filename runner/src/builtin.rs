@@ -112,9 +112,9 @@ impl Registry {
         find(&self.destinations, path)
     }
 
-    /// Every table of a connector that can be made without a `spec`.
-    pub fn tables(builtin: &Builtin<dyn Connector>) -> Vec<Table> {
-        builtin.make_default().map(|connector| connector.tables()).unwrap_or_default()
+    /// Every table of a connector, where it can be made without a `spec`.
+    pub fn tables(builtin: &Builtin<dyn Connector>) -> Option<Vec<Table>> {
+        builtin.make_default().map(|connector| connector.tables())
     }
 }
 

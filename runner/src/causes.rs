@@ -6,7 +6,7 @@ use headwater_sdk::unit::PARENT_FAILED;
 use headwater_sdk::{Class, Error};
 
 use crate::sync::outcome::SyncOutcome;
-use crate::sync::panics::PANICKED;
+use crate::sync::panics::PANIC;
 use crate::text::{count, plural, shorten};
 
 /// One cause.
@@ -124,7 +124,7 @@ fn without_context(error: &Error) -> String {
 
 /// What can be done about a failure of a class.
 pub fn advice(class: Class, code: Option<&str>) -> Option<&'static str> {
-    if code == Some(PANICKED) {
+    if code == Some(PANIC) {
         return Some("this is a bug in Headwater: please report it with the lines above");
     }
     match class {

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand, ValueEnum};
+use headwater_sdk::Connector;
 use headwater_sdk::text::nearest;
 
-use crate::builtin::Registry;
+use crate::builtin::{Builtin, Registry};
 use crate::config::diagnostic::Diagnostics;
 use crate::config::{self, Configuration};
 use crate::progress::live::Live;
@@ -244,13 +245,13 @@ fn find_tables(of: &[PathBuf], filter: Filter, registry: &Registry) -> Result<Ve
     let mut docs = Vec::new();
     if of.is_empty() {
         for builtin in &registry.sources {
-            docs.extend(tables::docs(builtin.name, &Registry::tables(builtin)));
+            docs.extend(tables_of(builtin)?);
         }
     }
     for name in of {
         let shown = name.to_string_lossy();
         if let Some(builtin) = registry.source(&shown) {
-            docs.extend(tables::docs(builtin.name, &Registry::tables(builtin)));
+            docs.extend(tables_of(builtin)?);
         } else if name.exists() {
             for source in load(std::slice::from_ref(name), registry)?.sources {
                 let mut roots = source.connector.tables();
@@ -269,4 +270,12 @@ fn find_tables(of: &[PathBuf], filter: Filter, registry: &Registry) -> Result<Ve
         }
     }
     Ok(docs)
+}
+
+fn tables_of(builtin: &Builtin<dyn Connector>) -> Result<Vec<TableDoc>> {
+    let name = builtin.name;
+    let Some(roots) = Registry::tables(builtin) else {
+        bail!(Misuse(format!("the tables of {name} depend on its `spec`: name a configuration file that has one")));
+    };
+    Ok(tables::docs(name, &roots))
 }

@@ -53,7 +53,7 @@ fn version_and_help() {
 #[test]
 fn a_wrong_configuration_is_exit_code_2_and_writes_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let text = "kind: source\nspec:\n  name: x\n  path: xkcd\n  tabels: [\"*\"]\n  tables: [\"*\"]\n  destinations: [local]\n\
+    let text = "kind: source\nspec:\n  name: x\n  path: xkcd\n  tabels: [\"*\"]\n  destinations: [local]\n\
                 ---\nkind: destination\nspec:\n  name: local\n  path: sqlite\n  spec:\n    \
                 connection_string: ${NOWHERE_TO_BE_FOUND}\n";
     std::fs::write(folder.path().join("sync.yaml"), text).unwrap();
@@ -65,7 +65,7 @@ fn a_wrong_configuration_is_exit_code_2_and_writes_nothing() {
         assert!(err.contains("error: sync.yaml:5:3: unknown key `tabels`"), "{err}");
         assert!(err.contains("did you mean `tables`?"), "{err}");
         assert!(
-            err.contains("error: sync.yaml:14:24: the environment variable `NOWHERE_TO_BE_FOUND` is not set"),
+            err.contains("error: sync.yaml:13:24: the environment variable `NOWHERE_TO_BE_FOUND` is not set"),
             "{err}"
         );
         assert!(err.ends_with("2 problems in the configuration; nothing was done\n"), "{err}");
@@ -349,11 +349,13 @@ fn progress_as_json_lines() {
     std::fs::write(folder.path().join("sync.yaml"), server.configuration()).unwrap();
     let (code, _, err) = run(folder.path(), &["sync", "sync.yaml", "--log-format", "json", "-v"]);
     assert_eq!(code, 0);
-    assert!(!err.is_empty());
-    for line in err.lines() {
-        let line: serde_json::Value = serde_json::from_str(line).expect("a line of JSON");
-        assert!(line["timestamp"].is_string(), "{line}");
-    }
+    let lines: Vec<serde_json::Value> =
+        err.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+    assert!(lines.iter().all(|line| line["timestamp"].is_string() && line["level"].is_string()), "{err}");
+    let table = lines.iter().find(|line| line["message"] == "table finished").expect("a line for the table");
+    assert_eq!((&table["table"], &table["rows"]), (&"xkcd_comics".into(), &1.into()));
+    let log = lines.iter().find(|line| line["fields"]["message"] == "planned").expect("a line of the log");
+    assert_eq!(log["fields"]["units"], 1);
 }
 
 #[cfg(unix)]

@@ -114,6 +114,17 @@ spec:
 }
 
 #[test]
+fn files_of_windows_editors() {
+    let text = format!("\u{feff}{GOOD_SOURCE}---\n{GOOD_DESTINATION}").replace('\n', "\r\n");
+    assert!(load_files(&[("a.yml", &text)], &[]).is_ok());
+    let found = load_files(&[("a.yml", &text.replace("tables", "tabels"))], &[]).err().expect("there is a mistake");
+    assert!(
+        found.starts_with("error: a.yml:5:3: unknown key `tabels`\n  |\n5 |   tabels: [\"*\"]\n  |   ^^^^^^\n"),
+        "{found}"
+    );
+}
+
+#[test]
 fn defaults_are_cloudquerys() {
     let text = format!("{GOOD_SOURCE}---\n{GOOD_DESTINATION}");
     let configuration = load_files(&[("a.yml", &text)], &[]).expect("it is good");

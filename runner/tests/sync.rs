@@ -65,10 +65,14 @@ impl Town {
     }
 
     async fn run_until(&self, configuration: &str, stop: Stop) -> SyncOutcome {
+        self.run_with(configuration, sync::Options::default(), stop).await
+    }
+
+    async fn run_with(&self, configuration: &str, options: sync::Options, stop: Stop) -> SyncOutcome {
         let file = self.path("sync.yaml");
         std::fs::write(&file, configuration).unwrap();
         let configuration = config::load(&[file], &common::registry(), &|_| None).expect("a good configuration");
-        sync::run(configuration, sync::Options::default(), Arc::new(Quiet), stop).await
+        sync::run(configuration, options, Arc::new(Quiet), stop).await
     }
 
     fn open(&self, name: &str) -> Connection {
@@ -218,6 +222,14 @@ async fn a_panic_is_one_units_failure() {
     assert_eq!(rows, ["east/1=new", "north/1=old", "north/2=old", "south/1=new", "west/1=new"]);
     let text = summary::summary(&outcome, false);
     assert!(text.contains("out of stock") && text.contains("this is a bug"), "{text}");
+    assert!(text.contains("common/mod.rs:"), "the place: {text}");
+
+    // So is one in a task of the unit.
+    town.write("north", "shop_customers", &[r#"{"panic_in_call": "out of reach"}"#.to_owned()]);
+    let outcome = town.run(&configuration).await;
+    assert_eq!(code(&outcome), 3);
+    let text = summary::summary(&outcome, false);
+    assert!(text.contains("out of reach") && text.contains("common/mod.rs:"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -274,6 +286,21 @@ async fn overwrite_replaces_and_deletes_nothing() {
     town.write("north", "shop_customers", &[row(1, "Ada")]);
     assert_eq!(code(&town.run(&configuration).await), 0);
     assert_eq!(town.rows("local", "shop_customers"), ["north/1=Ada", "north/2=Bob"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_can_be_taken_as_they_are() {
+    let town = Town::new();
+    town.write("north", "shop_customers", &[row(1, "Ann")]);
+    let configuration = town.source("town", "", "local") + &town.sqlite("local", "");
+    let options = sync::Options { no_migrate: true };
+    let outcome = town.run_with(&configuration, options, Stop::default()).await;
+    assert_eq!(code(&outcome), 1, "there are no tables yet");
+    assert_eq!(code(&town.run(&configuration).await), 0);
+    town.write("north", "shop_customers", &[row(1, "Ada")]);
+    let outcome = town.run_with(&configuration, options, Stop::default()).await;
+    assert_eq!(code(&outcome), 0, "{}", summary::summary(&outcome, true));
+    assert_eq!(town.rows("local", "shop_customers"), ["north/1=Ada"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,7 +11,7 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 
 use super::diagnostic::Problem;
-use super::failure::{Failure, Found, Kind, Place};
+use super::failure::{Failure, Found, Kind, Place, is_misspelt};
 use super::parse::{Entry, Node, Scalar, Value};
 use super::text::{Span, is_secret_key, is_secret_value};
 
@@ -30,7 +30,8 @@ pub fn decode<T: DeserializeOwned>(node: &Node, owner: Span, what: &str, problem
         };
         let problem = failure.problem(owner, what);
         let place = failure.place.as_ref();
-        if !place.is_some_and(|place| place.consequence) && !problems.contains(&problem) {
+        let misspelt = matches!(failure.kind, Kind::Missing(key) if is_misspelt(key, problems));
+        if !misspelt && !place.is_some_and(|place| place.consequence) && !problems.contains(&problem) {
             problems.push(problem);
         }
         if !place.and_then(|place| place.id).is_some_and(|id| left_out.insert(id)) {

@@ -104,13 +104,20 @@ impl Failure {
 
 /// Makes one problem of all keys that must be there and are not.
 pub fn missing_keys(node: &Node, owner: Span, keys: &[&str], what: &str, problems: &mut Vec<Problem>) {
-    let absent: Vec<&str> = keys.iter().copied().filter(|key| node.entry(key).is_none()).collect();
+    let absent = |key: &&str| node.entry(key).is_none() && !is_misspelt(key, problems);
+    let absent: Vec<&str> = keys.iter().copied().filter(absent).collect();
     problems.retain(|problem| !absent.iter().any(|key| *problem == missing(owner, key, what)));
     match absent.as_slice() {
         [] => {}
         [one] => problems.push(missing(owner, one, what)),
         several => problems.push(Problem::new(owner, format!("the keys {} are missing in {what}", list(several)))),
     }
+}
+
+/// Whether a key is missing only because it is misspelt, which is a known problem.
+pub fn is_misspelt(key: &str, problems: &[Problem]) -> bool {
+    let help = Problem::new(Span::default(), "").nearest(Some(key)).help;
+    problems.iter().any(|problem| problem.help == help)
 }
 
 /// A key that must be there is not.

@@ -111,6 +111,8 @@ fn open(path: &Path, order: usize, variables: Variables<'_>, found: &mut Diagnos
             return Vec::new();
         }
     };
+    // Some editors put a byte order mark first; it is no part of the text.
+    let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
     let file = Arc::new(File { name, text, order });
     let trees = match parse::parse(&file) {
         Ok(trees) => trees,

@@ -116,7 +116,7 @@ pub(super) fn read(document: &mut Document, registry: &Registry, problems: &mut 
     // With a wrong `spec:` the tables are still known, so misspelt ones are told at the same time.
     let tables = match &connector {
         Some(connector) => connector.tables(),
-        None => Registry::tables(builtin),
+        None => Registry::tables(builtin).unwrap_or_default(),
     };
     if !tables.is_empty() && !spec.tables.is_empty() {
         check_tables(document, &spec, &tables, builtin.name, problems);

@@ -26,6 +26,18 @@ pub fn draw_above(bar: Option<ProgressBar>) {
     *ABOVE.lock().unwrap_or_else(PoisonError::into_inner) = bar;
 }
 
+/// Does something that writes to the terminal itself, with the live table out of its way.
+pub fn suspend<T>(write: impl FnOnce() -> T) -> T {
+    match above() {
+        Some(bar) => bar.suspend(write),
+        None => write(),
+    }
+}
+
+fn above() -> Option<ProgressBar> {
+    ABOVE.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
 /// Starts logging. `verbose` is how many times `-v` was given: warnings only, then what Headwater does, then in more
 /// detail, then everything. `RUST_LOG` overrides it.
 pub fn start(format: LogFormat, verbose: u8) {
@@ -74,8 +86,7 @@ impl Drop for Line {
         if text.is_empty() {
             return;
         }
-        let above = ABOVE.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match above {
+        match above() {
             Some(bar) => bar.println(text),
             None => eprintln!("{text}"),
         }

@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use headwater_sdk::Timestamp;
+use serde_json::{Value, json};
 
 use super::board::Board;
 use super::log::LogFormat;
@@ -38,10 +39,16 @@ impl Plain {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self, line: &str) {
+    /// Writes a line of text, or what it says as JSON.
+    fn write(&self, line: &str, message: &str, mut fields: Value) {
         match self.format {
             LogFormat::Text => eprintln!("{} {line}", now()),
-            LogFormat::Json => eprintln!("{}", serde_json::json!({ "timestamp": now(), "message": line })),
+            LogFormat::Json => {
+                fields["timestamp"] = now().into();
+                fields["level"] = "INFO".into();
+                fields["message"] = message.into();
+                eprintln!("{fields}");
+            }
         }
     }
 }
@@ -75,11 +82,14 @@ impl Progress for Plain {
     fn finished(&self, source: usize, unit: &UnitOutcome) {
         let mut state = self.state();
         let width = state.board.width;
-        let lines: Vec<String> = state.board.finished(source, unit).iter().map(|table| table.line(width)).collect();
-        for line in &lines {
-            self.write(line);
-            state.last = Instant::now();
+        for table in state.board.finished(source, unit) {
+            let fields = json!({
+                "table": table.label, "rows": table.rows, "scopes": table.units, "failed": table.failed,
+                "error": table.failure,
+            });
+            self.write(&table.line(width), "table finished", fields);
         }
+        state.last = Instant::now();
     }
 
     fn interval(&self) -> Option<Duration> {
@@ -96,6 +106,8 @@ impl Progress for Plain {
         let running: Vec<&str> = state.board.running().iter().take(3).map(|table| table.label.as_str()).collect();
         let waiting = if running.is_empty() { String::new() } else { format!(", reading {}", running.join(", ")) };
         let took = duration(state.start.elapsed());
-        self.write(&format!("… {done} of {all} tables, {} rows, {took}{waiting}", count(rows)));
+        let line = format!("… {done} of {all} tables, {} rows, {took}{waiting}", count(rows));
+        let fields = json!({ "tables_finished": done, "tables": all, "rows": rows, "reading": running });
+        self.write(&line, "still running", fields);
     }
 }

@@ -111,6 +111,8 @@ impl Common {
         for (index, (source, plan)) in sources.into_iter().zip(plans).enumerate() {
             match plan {
                 Ok(plan) => {
+                    let (units, unopened) = (plan.units.len(), plan.failures.len());
+                    tracing::info!(source = source.spec.name, units, unopened, "planned");
                     outcome.sources[index].planned = plan.units.len();
                     outcome.sources[index].unopened = plan.failures;
                     // Where nothing could be opened, nothing is touched.
@@ -125,6 +127,9 @@ impl Common {
         let targets: Vec<Arc<Target>> = targets.into_iter().map(Arc::new).collect();
         let used: Vec<&Arc<Target>> = targets.iter().filter(|target| target.is_used()).collect();
         if !self.options.no_migrate {
+            for target in &used {
+                tracing::info!(destination = target.name, "tables are made ready");
+            }
             let migrated = join_all(used.iter().map(|target| target.migrate())).await;
             for (target, result) in used.iter().zip(migrated) {
                 outcome.destinations[target.index].failure = result.err();
@@ -194,6 +199,10 @@ impl Common {
         let mut finished = stream::select_all(streams);
         let units = async {
             while let Some((index, unit)) = finished.next().await {
+                if let Some(unit) = &unit {
+                    let (table, scope) = (&*unit.table, &*unit.scope);
+                    tracing::debug!(table, scope, took = ?unit.took, failed = unit.failed(), "unit finished");
+                }
                 let source = &mut outcome.sources[index];
                 source.took = self.start.elapsed();
                 source.units.extend(unit);

@@ -1,34 +1,53 @@
 //! A panic in one unit or one destination is that one's failure and nobody else's.
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Once;
+use std::sync::{Mutex, Once, PoisonError};
 use std::task::{Context, Poll};
 
 use headwater_sdk::{Class, Error};
 
+use crate::progress::log;
+
 thread_local! {
     /// Whether this thread polls a future whose panics are caught.
     static CATCHING: Cell<bool> = const { Cell::new(false) };
-    /// Where the last panic on this thread came from.
-    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Keeps panics that are caught from being printed in the middle of the progress; all others are printed as ever.
+/// The latest panics: what they said and where they came from. One that comes from a task within a unit reaches the
+/// unit without its place.
+static LATEST: Mutex<VecDeque<(String, String)>> = Mutex::new(VecDeque::new());
+
+/// How many of them are remembered.
+const REMEMBERED: usize = 64;
+
+/// Keeps panics that are caught from being printed in the middle of the progress; all others are printed as ever,
+/// above the live table where there is one.
 pub fn install_hook() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let print = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            if CATCHING.get() {
-                PLACE.set(info.location().map(|place| format!("{}:{}", place.file(), place.line())));
-            } else {
-                print(info);
+            if let Some(place) = info.location() {
+                let mut latest = LATEST.lock().unwrap_or_else(PoisonError::into_inner);
+                if latest.len() == REMEMBERED {
+                    latest.pop_front();
+                }
+                latest.push_back((text(info.payload()).to_owned(), format!("{}:{}", place.file(), place.line())));
+            }
+            if !CATCHING.get() {
+                log::suspend(|| print(info));
             }
         }));
     });
+}
+
+fn text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
 /// A future whose panic is an error.
@@ -60,13 +79,15 @@ impl<F: Future> Future for Caught<F> {
 }
 
 /// The code of an error that was a panic.
-pub const PANICKED: &str = "Panicked";
+pub const PANIC: &str = "Panic";
 
 fn describe(class: Class, panic: &(dyn Any + Send)) -> Error {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
-    let place = PLACE.take().map(|place| format!(" at {place}")).unwrap_or_default();
-    Error::new(class, format!("Panicked{place}: {text}")).with_code(PANICKED)
+    let text = text(panic);
+    let place = {
+        let latest = LATEST.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.iter().rev().find(|(said, _)| said == text).map(|(_, place)| format!(" at {place}"))
+    };
+    Error::new(class, format!("Panic{}: {text}", place.unwrap_or_default())).with_code(PANIC)
 }
 
 #[cfg(test)]
@@ -78,7 +99,7 @@ mod tests {
         let error = caught(Class::Fatal, async { panic!("out of {}", "luck") }).await.expect_err("it panicked");
         assert!(error.message.contains("out of luck"), "{error}");
         assert!(error.message.contains("panics.rs:"), "{error}");
-        assert!(error.has_code(&[PANICKED]));
+        assert!(error.has_code(&[PANIC]));
         assert_eq!(caught(Class::Fatal, async { 1 }).await.expect("no panic"), 1);
     }
 }

@@ -1,7 +1,7 @@
 //! A connector for the tests of the engine: it reads folders of JSON lines, one folder for each scope.
 //!
 //! `ROOT/SCOPE/TABLE.jsonl` holds a row in each line. A line can also say what is to happen at its place:
-//! `{"fail": "CODE", "message": "…"}`, `{"panic": "…"}`, or `{"wait_for": "FILE"}`. A folder whose name begins with
+//! `{"fail": "CODE", "message": "…"}`, `{"panic": "…"}`, `{"panic_in_call": "…"}`, or `{"wait_for": "FILE"}`. A folder whose name begins with
 //! `locked` cannot be opened, and a root that is not there cannot be reached.
 
 #![allow(dead_code, clippy::expect_used, reason = "each test binary uses a part of it")]
@@ -235,7 +235,7 @@ const BATCH: usize = 100;
 async fn read(schema: &Arc<TableSchema>, folder: &Path, run: &UnitRun) {
     let shop = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let path = folder.join(format!("{}.jsonl", schema.name));
-    let text = match run.calls.call(tokio::fs::read_to_string(&path)).await {
+    let text = match run.calls.call(tokio::fs::read_to_string(path)).await {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
         Err(error) => return run.fail(schema, Error::fatal(error)).await,
@@ -245,6 +245,9 @@ async fn read(schema: &Arc<TableSchema>, folder: &Path, run: &UnitRun) {
         let line: serde_json::Value = serde_json::from_str(line).expect("a line of JSON");
         if let Some(text) = line["panic"].as_str() {
             panic!("{text}");
+        } else if let Some(text) = line["panic_in_call"].as_str() {
+            let text = text.to_owned();
+            run.calls.call(async move { panic!("{text}") }).await
         } else if let Some(code) = line["fail"].as_str() {
             // What was read before the failure is handed on, as a connector does.
             send(schema, &shop, std::mem::take(&mut rows), run).await;
