@@ -13,6 +13,7 @@ use serde::forward_to_deserialize_any;
 use super::diagnostic::Problem;
 use super::failure::{Failure, Found, Kind, Place, is_misspelt};
 use super::parse::{Entry, Node, Scalar, Value};
+use super::scalar::Inferred;
 use super::text::{Span, is_secret_key, is_secret_value};
 
 /// More mistakes than this in one struct are not looked for.
@@ -153,55 +154,6 @@ pub fn hide_secrets(node: &Node, by_key: bool, message: &mut String) {
             }
         }
     }
-}
-
-impl Scalar {
-    fn kind(&self) -> &'static str {
-        match self.infer() {
-            Inferred::Bool(_) => "the truth value",
-            Inferred::Int(_) | Inferred::Float(_) => "the number",
-            Inferred::Text => "the text",
-        }
-    }
-
-    /// What the scalar is where nothing particular is asked for: YAML's core schema.
-    fn infer(&self) -> Inferred {
-        if !self.plain {
-            return Inferred::Text;
-        }
-        match self.text.as_str() {
-            "true" | "True" | "TRUE" => return Inferred::Bool(true),
-            "false" | "False" | "FALSE" => return Inferred::Bool(false),
-            _ => {}
-        }
-        if let Some(number) = self.int() {
-            return Inferred::Int(number);
-        }
-        // Rust reads `inf` and `nan` as numbers, YAML does not.
-        let digits = self.text.trim_start_matches(['+', '-', '.']).starts_with(|char: char| char.is_ascii_digit());
-        match self.text.parse() {
-            Ok(number) if digits => Inferred::Float(number),
-            _ => Inferred::Text,
-        }
-    }
-
-    fn int(&self) -> Option<i128> {
-        // A value from a variable is a number when it looks like one, quoted or not.
-        if !self.plain && self.written.is_none() {
-            return None;
-        }
-        match self.text.strip_prefix("0x") {
-            Some(digits) => i128::from_str_radix(digits, 16).ok(),
-            None => self.text.parse().ok(),
-        }
-    }
-}
-
-enum Inferred {
-    Bool(bool),
-    Int(i128),
-    Float(f64),
-    Text,
 }
 
 /// Numbers go to the visitor in the narrowest of serde's types, and it says whether they fit its own.

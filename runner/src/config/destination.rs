@@ -29,9 +29,11 @@ pub struct DestinationSpec {
     pub version: Option<String>,
     /// What happens to rows that are there already.
     #[serde(default)]
+    #[schemars(extend("default" = "overwrite-delete-stale"))]
     pub write_mode: WriteMode,
     /// What happens to a table that no longer fits.
     #[serde(default)]
+    #[schemars(extend("default" = "safe"))]
     pub migrate_mode: MigrateMode,
     /// What a table's key is: `default`, the key that the table's documentation shows.
     #[serde(default)]

@@ -8,6 +8,7 @@ pub mod interpolate;
 pub mod parse;
 mod references;
 mod registry_key;
+mod scalar;
 pub mod source;
 pub mod text;
 
