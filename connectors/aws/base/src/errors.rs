@@ -4,7 +4,6 @@ use std::error::Error as StdError;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use headwater_sdk::{Class, Error};
 
@@ -22,8 +21,8 @@ pub fn error<E: Failure>(call: &str, failure: &SdkError<E, HttpResponse>) -> Err
         SdkError::ServiceError(context) => service_error(context.err(), context.raw().status().as_u16()),
         SdkError::TimeoutError(_) => Error::new(Class::Transient, "no answer in time").with_code("Timeout"),
         SdkError::DispatchFailure(cause) => {
-            let text = DisplayErrorContext(cause.as_connector_error().map_or(failure as &dyn StdError, |error| error));
-            connection_error(&text.to_string())
+            let error = cause.as_connector_error().map_or(failure as &dyn StdError, |error| error);
+            connection_error(&causes(error))
         }
         SdkError::ResponseError(context) => {
             let status = context.raw().status().as_u16();
@@ -73,9 +72,13 @@ fn connection_error(text: &str) -> Error {
     // Credentials that cannot be had fail before anything is sent.
     let lower = text.to_lowercase();
     if lower.contains("credential") || lower.contains("sso") || lower.contains("token") && lower.contains("expired") {
-        return Error::new(Class::Denied, format!("no credentials: {text}")).with_code("NoCredentials");
+        // The chain of providers tells all that it tried; the first sentence says what came of it.
+        let first = text.split(". Attempted").next().unwrap_or(text).rsplit(": ").next().unwrap_or(text);
+        return Error::new(Class::Denied, format!("no credentials: {first}")).with_code("NoCredentials");
     }
-    Error::new(Class::Transient, text).with_code("Connection")
+    // What the operating system says stands last; what stands before it names the layers of the HTTP client.
+    let root = text.rsplit(": ").next().unwrap_or(text);
+    Error::new(Class::Transient, format!("no connection: {root}")).with_code("Connection")
 }
 
 fn by_code(code: &str, status: u16) -> Class {
