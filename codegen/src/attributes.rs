@@ -100,7 +100,9 @@ impl Word {
     fn expr(self) -> Result<Expr> {
         match self.value {
             Some(Value::One(expr)) => Ok(expr),
-            Some(Value::List(span, _)) => Err(Error::new(span, format!("`{}` takes one expression, not a list", self.name))),
+            Some(Value::List(span, _)) => {
+                Err(Error::new(span, format!("`{}` takes one expression, not a list", self.name)))
+            }
             None => Err(self.wants("…")),
         }
     }
@@ -131,7 +133,9 @@ impl Word {
         let name = self.name.clone();
         let ident = |expr: Expr| match expr {
             Expr::Path(path) if path.path.get_ident().is_some() => Ok(path.path.require_ident()?.clone()),
-            other => Err(Error::new(other.span(), format!("`{name}` takes names of columns, such as `{name} = [vpc_id]`"))),
+            other => {
+                Err(Error::new(other.span(), format!("`{name}` takes names of columns, such as `{name} = [vpc_id]`")))
+            }
         };
         match self.value {
             None => Err(self.wants("[…]")),
@@ -257,7 +261,8 @@ impl ColumnAttribute {
 
     fn check(&self, mistakes: &mut Mistakes) {
         if let Some(prefix) = self.prefix.as_ref().filter(|_| !self.flatten) {
-            mistakes.at(prefix.span(), "`prefix` is for the names of flattened columns: add `flatten`, or use `rename`");
+            mistakes
+                .at(prefix.span(), "`prefix` is for the names of flattened columns: add `flatten`, or use `rename`");
         }
         if let Some(rename) = self.rename.as_ref().filter(|_| self.flatten) {
             mistakes.at(rename.span(), "a flattened field has no column of its own to rename: use `prefix`");

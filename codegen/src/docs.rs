@@ -39,7 +39,8 @@ pub fn markdown(html: &str) -> String {
             break;
         };
         let tag = &rest[start + 1..start + length];
-        let name: String = tag.trim_start_matches('/').chars().take_while(|letter| letter.is_ascii_alphanumeric()).collect();
+        let name: String =
+            tag.trim_start_matches('/').chars().take_while(|letter| letter.is_ascii_alphanumeric()).collect();
         match name.as_str() {
             "code" => out.push('`'),
             "i" | "em" => out.push('*'),

@@ -25,7 +25,8 @@ pub fn snake(name: &str) -> String {
     for (index, letter) in letters.iter().enumerate() {
         let starts_word = letter.is_ascii_uppercase()
             && index > 0
-            && (!letters[index - 1].is_ascii_uppercase() || letters.get(index + 1).is_some_and(char::is_ascii_lowercase));
+            && (!letters[index - 1].is_ascii_uppercase()
+                || letters.get(index + 1).is_some_and(char::is_ascii_lowercase));
         if starts_word && !out.ends_with('_') {
             out.push('_');
         }

@@ -85,7 +85,8 @@ impl Service {
                 Item::Struct(item) if derives_table(&item.attrs) => {
                     let mut mistakes = Mistakes::default();
                     let attribute = TableAttribute::read(&item.attrs, &mut mistakes);
-                    let columns = item.fields.iter().filter_map(|field| ColumnField::read(field, &mut mistakes)).collect();
+                    let columns =
+                        item.fields.iter().filter_map(|field| ColumnField::read(field, &mut mistakes)).collect();
                     mistakes.finish().map_err(|error| SourceError::at(path, &error))?;
                     let (start, end) = (first_line(item), syn::spanned::Spanned::span(item).end().line);
                     self.tables.push(AnnotatedTable {
@@ -152,10 +153,9 @@ fn imports_client(tree: &syn::UseTree) -> bool {
 
 fn derives_table(attributes: &[syn::Attribute]) -> bool {
     attributes.iter().filter(|attribute| attribute.path().is_ident("derive")).any(|attribute| {
-        let paths = attribute.parse_args_with(syn::punctuated::Punctuated::<syn::Path, syn::Token![,]>::parse_terminated);
-        paths.is_ok_and(|paths| {
-            paths.iter().any(|path| path.segments.last().is_some_and(|last| last.ident == "Table"))
-        })
+        let paths =
+            attribute.parse_args_with(syn::punctuated::Punctuated::<syn::Path, syn::Token![,]>::parse_terminated);
+        paths.is_ok_and(|paths| paths.iter().any(|path| path.segments.last().is_some_and(|last| last.ident == "Table")))
     })
 }
 

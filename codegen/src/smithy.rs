@@ -158,7 +158,10 @@ impl Client {
                     let members = fields.filter_map(|field| {
                         let field_name = field.ident.as_ref()?.unraw().to_string();
                         (!field_name.starts_with('_')).then(|| Member {
-                            api_name: model_names.get(&folded(&field_name)).cloned().unwrap_or_else(|| pascal(&field_name)),
+                            api_name: model_names
+                                .get(&folded(&field_name))
+                                .cloned()
+                                .unwrap_or_else(|| pascal(&field_name)),
                             kind: Some(self.kind(&field.ty)),
                             doc: markdown(&doc_comment(&field.attrs)),
                             sensitive: secret.contains(&field_name),
@@ -166,18 +169,31 @@ impl Client {
                         })
                     });
                     let doc = markdown(&doc_comment(&item.attrs));
-                    return Ok(Some(Shape { name: name.to_owned(), path, doc, union: false, members: members.collect() }));
+                    return Ok(Some(Shape {
+                        name: name.to_owned(),
+                        path,
+                        doc,
+                        union: false,
+                        members: members.collect(),
+                    }));
                 }
                 Item::Enum(item) if item.ident == name && !self.is_string_enum(&parsed, name) => {
-                    let members = item.variants.iter().filter(|variant| variant.ident != "Unknown").map(|variant| Member {
-                        name: variant.ident.to_string(),
-                        api_name: variant.ident.to_string(),
-                        kind: variant.fields.iter().next().map(|field| self.kind(&field.ty)),
-                        doc: markdown(&doc_comment(&variant.attrs)),
-                        sensitive: false,
-                    });
+                    let members =
+                        item.variants.iter().filter(|variant| variant.ident != "Unknown").map(|variant| Member {
+                            name: variant.ident.to_string(),
+                            api_name: variant.ident.to_string(),
+                            kind: variant.fields.iter().next().map(|field| self.kind(&field.ty)),
+                            doc: markdown(&doc_comment(&variant.attrs)),
+                            sensitive: false,
+                        });
                     let doc = markdown(&doc_comment(&item.attrs));
-                    return Ok(Some(Shape { name: name.to_owned(), path, doc, union: true, members: members.collect() }));
+                    return Ok(Some(Shape {
+                        name: name.to_owned(),
+                        path,
+                        doc,
+                        union: true,
+                        members: members.collect(),
+                    }));
                 }
                 _ => {}
             }
@@ -210,7 +226,11 @@ impl Client {
         file.items.iter().any(|item| match item {
             Item::Impl(item) if item.trait_.is_none() => {
                 let of_it = matches!(&*item.self_ty, Type::Path(path) if path.path.is_ident(name));
-                of_it && item.items.iter().any(|item| matches!(item, syn::ImplItem::Fn(function) if function.sig.ident == "as_str"))
+                of_it
+                    && item
+                        .items
+                        .iter()
+                        .any(|item| matches!(item, syn::ImplItem::Fn(function) if function.sig.ident == "as_str"))
             }
             _ => false,
         })
@@ -303,7 +323,8 @@ fn token_of(input: &syn::File, output: &Shape) -> Paging {
         .collect();
     let text = Some(Kind::Optional(Box::new(Kind::Scalar("String".to_owned()))));
     for (token, next) in TOKENS {
-        let next = next.iter().find(|next| output.members.iter().any(|member| member.name == **next && member.kind == text));
+        let next =
+            next.iter().find(|next| output.members.iter().any(|member| member.name == **next && member.kind == text));
         if let Some(next) = next.filter(|_| inputs.contains(token)) {
             return Paging::Token { input: token.to_owned(), output: (*next).to_owned() };
         }

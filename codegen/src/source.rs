@@ -38,12 +38,7 @@ impl SourceError {
     /// A mistake at a place in a file.
     pub fn at(path: &Path, error: &syn::Error) -> Self {
         let start = error.span().start();
-        Self::Syntax {
-            path: path.to_owned(),
-            line: start.line,
-            column: start.column + 1,
-            message: error.to_string(),
-        }
+        Self::Syntax { path: path.to_owned(), line: start.line, column: start.column + 1, message: error.to_string() }
     }
 }
 

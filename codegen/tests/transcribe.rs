@@ -67,7 +67,8 @@ pub struct Tags;
 
 #[test]
 fn a_mistake_in_an_annotation_has_its_place() {
-    let error = service("/// Things.\n#[derive(Table)]\n#[table(nam = \"things\")]\npub struct Things;").expect_err("a mistake");
+    let error = service("/// Things.\n#[derive(Table)]\n#[table(nam = \"things\")]\npub struct Things;")
+        .expect_err("a mistake");
     let text = error.to_string();
     assert!(text.contains("lib.rs:4:9: `table` has no word `nam`; did you mean `name`?"), "{text}");
     let error = service("pub struct 7;").expect_err("no Rust").to_string();

@@ -105,6 +105,10 @@ def expectation(table, name, column, item, members, left, found):
     if rule is not None:
         found.ruled.add(name)
         value = rule(item) if callable(rule) else rule.format_map(item.names(ACCOUNT))
+        same = None if callable(rule) else re.fullmatch(r"\{(\w+)\}", rule)
+        if same:
+            # The column is a member by another name, so the member is not lost.
+            left.pop(fold(same.group(1)), None)
         return fold(name), value
     key = fold(name)
     if key not in members:

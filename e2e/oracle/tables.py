@@ -87,7 +87,7 @@ TABLES = [
     T("aws_ec2_network_interfaces", "DescribeNetworkInterfaces", "NetworkInterfaces[]", arn="network-interface/{NetworkInterfaceId}"),
     T("aws_ec2_route_tables", "DescribeRouteTables", "RouteTables[]", arn="route-table/{RouteTableId}"),
     T("aws_ec2_security_group_rules", "DescribeSecurityGroupRules", "SecurityGroupRules[]"),
-    T("aws_ec2_security_groups", "DescribeSecurityGroups", "SecurityGroups[]", arn="security-group/{GroupId}"),
+    T("aws_ec2_security_groups", "DescribeSecurityGroups", "SecurityGroups[]", rules={"arn": "{SecurityGroupArn}"}),
     T("aws_ec2_snapshot_tier_statuses", "DescribeSnapshotTierStatus", "SnapshotTierStatuses[]"),
     T("aws_ec2_spot_fleet_instances", "DescribeSpotFleetInstances", "ActiveInstances[]", of="aws_ec2_spot_fleet_requests", using={"SpotFleetRequestId": "SpotFleetRequestId"}, rules={"spot_fleet_request_arn": EC2 + "spot-fleet-request/{parent[SpotFleetRequestId]}"}),
     T("aws_ec2_spot_fleet_requests", "DescribeSpotFleetRequests", "SpotFleetRequestConfigs[]", arn="spot-fleet-request/{SpotFleetRequestId}"),

@@ -57,7 +57,9 @@ async fn run_with(client: Client, concurrency: usize) -> (Vec<(String, RecordBat
     while let Some(message) = receiver.recv().await {
         match message {
             Message::Batch(table, batch) => batches.push((table.name.clone(), batch)),
-            Message::Failure(table, error) => failures.push((table.name.clone(), error.code.clone().unwrap_or_default())),
+            Message::Failure(table, error) => {
+                failures.push((table.name.clone(), error.code.clone().unwrap_or_default()))
+            }
         }
     }
     assert!(task.await.is_ok());

@@ -73,8 +73,10 @@ fn tables() {
 
 #[test]
 fn every_snapshot_has_its_table() {
-    let tables: BTreeSet<PathBuf> =
-        all().into_iter().map(|(connector, node)| folder(connector).join(format!("{}.snap", node.schema.name))).collect();
+    let tables: BTreeSet<PathBuf> = all()
+        .into_iter()
+        .map(|(connector, node)| folder(connector).join(format!("{}.snap", node.schema.name)))
+        .collect();
     let mut orphans = Vec::new();
     for connector in ["aws", "xkcd"] {
         for entry in std::fs::read_dir(folder(connector)).into_iter().flatten().flatten() {

@@ -60,7 +60,10 @@ fn add_a_table() -> Result<()> {
     let service = scratch.path().join(SERVICE);
     let present = std::fs::read_to_string(&service)?;
     let block = format!("{}\n", added.join("\n"));
-    ensure!(present.matches(&block).count() == 1, "{SERVICE} does not have the table that CONTRIBUTING.md shows:\n{block}");
+    ensure!(
+        present.matches(&block).count() == 1,
+        "{SERVICE} does not have the table that CONTRIBUTING.md shows:\n{block}"
+    );
 
     // Before: a project that has not got the table.
     std::fs::write(&service, present.replace(&block, ""))?;

@@ -37,7 +37,13 @@ impl Count {
         let per_table = self.annotated_lines as f64 / self.tables.max(1) as f64;
         format!(
             "{name:10} {:>7} {:>8} {:>10} {:>9} {share:>9.1} % {:>11} {per_table:>10.1} {:>11} {:>10}",
-            self.tables, self.columns, generated, self.by_hand, self.annotated_lines, self.other_lines, self.generated_lines,
+            self.tables,
+            self.columns,
+            generated,
+            self.by_hand,
+            self.annotated_lines,
+            self.other_lines,
+            self.generated_lines,
         )
     }
 }
@@ -49,7 +55,16 @@ pub fn run() -> Result<()> {
     let snapshots = columns_by_table(&project.root.join("snapshots/tables"))?;
     let mut text = format!(
         "{:10} {:>7} {:>8} {:>10} {:>9} {:>11} {:>11} {:>10} {:>11} {:>10}\n",
-        "connector", "tables", "columns", "generated", "by hand", "generated", "annotated", "per table", "other", "generated"
+        "connector",
+        "tables",
+        "columns",
+        "generated",
+        "by hand",
+        "generated",
+        "annotated",
+        "per table",
+        "other",
+        "generated"
     );
     let _ = writeln!(
         text,
@@ -72,9 +87,9 @@ pub fn run() -> Result<()> {
         }
         for table in &connector.service.tables {
             count.annotated_lines += table.lines;
-            let (columns, by_hand) = snapshots
-                .get(&table.name)
-                .with_context(|| format!("{} has no snapshot yet: run `cargo insta test --accept -p headwater-snapshots`", table.name))?;
+            let (columns, by_hand) = snapshots.get(&table.name).with_context(|| {
+                format!("{} has no snapshot yet: run `cargo insta test --accept -p headwater-snapshots`", table.name)
+            })?;
             count.columns += columns;
             count.by_hand += by_hand;
         }
@@ -124,7 +139,9 @@ fn is_generated(origin: &str) -> bool {
         let plain = |text: &str| text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
         (record.starts_with(|letter: char| letter.is_ascii_uppercase()) && plain(record) && plain(field)).then_some(())
     };
-    ["scope", "hash of the row"].contains(&origin) || origin.strip_prefix("parent.").is_some_and(|key| !key.contains(['.', '('])) || field(origin).is_some()
+    ["scope", "hash of the row"].contains(&origin)
+        || origin.strip_prefix("parent.").is_some_and(|key| !key.contains(['.', '(']))
+        || field(origin).is_some()
 }
 
 #[cfg(test)]
@@ -133,7 +150,10 @@ mod tests {
 
     #[test]
     fn origins() {
-        assert_eq!(origin("arn  utf8  key   scope.arn(\"ec2\", \"vpc\", &row.vpc_id)"), Some("scope.arn(\"ec2\", \"vpc\", &row.vpc_id)"));
+        assert_eq!(
+            origin("arn  utf8  key   scope.arn(\"ec2\", \"vpc\", &row.vpc_id)"),
+            Some("scope.arn(\"ec2\", \"vpc\", &row.vpc_id)")
+        );
         assert!(is_generated("scope") && is_generated("Vpc.vpc_id") && is_generated("Vpc.secret (sensitive)"));
         assert!(is_generated("get get_bucket_logging: LoggingEnabled.target_bucket"));
         assert!(!is_generated("get get_bucket_policy_status") && !is_generated("parent.columns.arn.clone()"));

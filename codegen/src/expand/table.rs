@@ -267,7 +267,9 @@ impl<'a> Table<'a> {
 
     /// The key's columns that may come from the parent's key, with the parent's column.
     fn inherited(&self) -> Vec<(String, String)> {
-        let Some(parent) = self.attribute.parent.as_ref().and_then(|parent| parent.segments.last()) else { return Vec::new() };
+        let Some(parent) = self.attribute.parent.as_ref().and_then(|parent| parent.segments.last()) else {
+            return Vec::new();
+        };
         let own: Vec<String> = self.columns.iter().map(ColumnField::name).collect();
         let names = self.attribute.key.iter().map(|key| key.unraw().to_string()).filter(|name| !own.contains(name));
         names
@@ -288,7 +290,9 @@ impl<'a> Table<'a> {
             false => assembled,
         };
         match &self.attribute.parent {
-            Some(parent) if !inherited.is_empty() => quote!(::#sdk::table::inherit::<Self, #parent>(#hashed, &[#(#inherited),*])),
+            Some(parent) if !inherited.is_empty() => {
+                quote!(::#sdk::table::inherit::<Self, #parent>(#hashed, &[#(#inherited),*]))
+            }
             _ => hashed,
         }
     }
@@ -406,7 +410,11 @@ impl<'a> Table<'a> {
                     ::#sdk::text::check_key(#name, <#record as ::#sdk::Record>::FIELDS, #own, &SCOPES, #from_parent);
             }
         });
-        let skips = self.attribute.skip.iter().map(|name| quote_spanned!(name.span()=> let _ = |row: &#record| { let _ = &row.#name; };));
+        let skips = self
+            .attribute
+            .skip
+            .iter()
+            .map(|name| quote_spanned!(name.span()=> let _ = |row: &#record| { let _ = &row.#name; };));
         quote! {
             #(#keys)*
             const _: () = { #(#skips)* };

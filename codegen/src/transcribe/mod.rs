@@ -46,7 +46,11 @@ pub fn transcribe(client: &Client, service: &Service, id: &str) -> Result<String
     let file = syn::parse_file(&text)
         .map_err(|error| SourceError::Missing(format!("the transcription of {name} is not Rust: {error}\n{text}")))?;
     let header = format!("{HEADER} {} {}. Do not edit.\n", name.replace('_', "-"), client.source.version);
-    Ok(format!("{header}//! {} as transcribed records and calls.\n\n{}", name.replace('_', "-"), prettyplease::unparse(&file)))
+    Ok(format!(
+        "{header}//! {} as transcribed records and calls.\n\n{}",
+        name.replace('_', "-"),
+        prettyplease::unparse(&file)
+    ))
 }
 
 /// What is being written.

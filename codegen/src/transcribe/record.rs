@@ -8,7 +8,8 @@ use crate::smithy::{Kind, Member, Shape};
 
 /// Words that Rust keeps for itself and that APIs use as names.
 const KEYWORDS: [&str; 14] = [
-    "type", "match", "ref", "self", "static", "mod", "move", "use", "where", "final", "default", "in", "loop", "virtual",
+    "type", "match", "ref", "self", "static", "mod", "move", "use", "where", "final", "default", "in", "loop",
+    "virtual",
 ];
 
 /// Names of Rust's prelude and of the contract crate that a transcribed struct must not take.
@@ -177,7 +178,9 @@ impl Transcript<'_> {
             && !shape.members.iter().any(|other| other.name == "arn")
             && member.strip_suffix("_arn").is_some_and(|noun| {
                 // Some types repeat the service's name, as `Ec2InstanceConnectEndpoint` does.
-                [shape.name.as_str(), shape.name.trim_start_matches("Ec2")].iter().any(|name| folded(name) == folded(noun))
+                [shape.name.as_str(), shape.name.trim_start_matches("Ec2")]
+                    .iter()
+                    .any(|name| folded(name) == folded(noun))
             });
         if own_arn { "arn" } else { member }
     }

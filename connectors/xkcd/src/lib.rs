@@ -101,7 +101,8 @@ impl Client {
                     500.. => Class::Transient,
                     _ => Class::Fatal,
                 };
-                Err(Error::new(class, format!("GET {url} answered {status}")).with_code(format!("HTTP{}", status.as_u16())))
+                Err(Error::new(class, format!("GET {url} answered {status}"))
+                    .with_code(format!("HTTP{}", status.as_u16())))
             }
         }
     }

@@ -35,7 +35,12 @@ fn serve(folder: &Path) -> Server {
         .expect("python3 is needed: run `cargo xtask test`");
     let mut line = String::new();
     BufReader::new(process.stdout.take().expect("a pipe")).read_line(&mut line).expect("Python says its port");
-    let port: u16 = line.split_whitespace().skip_while(|word| *word != "port").nth(1).and_then(|port| port.parse().ok()).expect(&line);
+    let port: u16 = line
+        .split_whitespace()
+        .skip_while(|word| *word != "port")
+        .nth(1)
+        .and_then(|port| port.parse().ok())
+        .expect(&line);
     Server { process, url: format!("http://127.0.0.1:{port}") }
 }
 

@@ -68,7 +68,8 @@ fn advise(error: Error, spec: &Spec, account: &Account) -> Error {
         },
         (_, Some("NoCredentials")) => match &account.local_profile {
             Some(profile) => format!("does the profile `{profile}` exist, and is it logged in?"),
-            None => "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in with `aws sso login`".to_owned(),
+            None => "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in with `aws sso login`"
+                .to_owned(),
         },
         (Class::Denied, _) => "are the credentials those of this account, and still valid?".to_owned(),
         _ => return error,
@@ -112,8 +113,7 @@ fn opening(config: &SdkConfig) -> SdkConfig {
 }
 
 fn partition(name: &str) -> &'static str {
-    const PARTITIONS: [&str; 7] =
-        ["aws", "aws-cn", "aws-us-gov", "aws-eusc", "aws-iso", "aws-iso-b", "aws-iso-f"];
+    const PARTITIONS: [&str; 7] = ["aws", "aws-cn", "aws-us-gov", "aws-eusc", "aws-iso", "aws-iso-b", "aws-iso-f"];
     PARTITIONS.into_iter().find(|known| *known == name).unwrap_or("aws")
 }
 
@@ -141,7 +141,9 @@ pub async fn regions(spec: &Spec, account: &Account, open: &OpenAccount, list: O
     };
     match (all, enabled) {
         (true, Some(enabled)) => enabled,
-        (true, None) => Err(Error::fatal("this build cannot list regions (it is without ec2): name them under `regions`")),
+        (true, None) => {
+            Err(Error::fatal("this build cannot list regions (it is without ec2): name them under `regions`"))
+        }
         (false, Some(Ok(enabled))) => {
             for region in named.iter().filter(|region| !enabled.contains(region)) {
                 let near = nearest(region, enabled.iter().map(String::as_str));

@@ -26,7 +26,8 @@ pub fn error<E: Failure>(call: &str, failure: &SdkError<E, HttpResponse>) -> Err
         }
         SdkError::ResponseError(context) => {
             let status = context.raw().status().as_u16();
-            Error::new(by_status(status), format!("an answer that is not of this API (HTTP {status})")).with_code("Response")
+            Error::new(by_status(status), format!("an answer that is not of this API (HTTP {status})"))
+                .with_code("Response")
         }
         other => Error::fatal(causes(other)),
     };

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use aws_types::SdkConfig;
+use headwater_sdk::Scopes;
 use headwater_sdk::scope::ScopeColumn;
 use headwater_sdk::table::Anything;
-use headwater_sdk::Scopes;
 
 use crate::Service;
 

@@ -86,13 +86,17 @@ impl Spec {
     /// What cannot work, found without a connection.
     pub fn problem(&self) -> Option<String> {
         if self.org.is_some() {
-            return Some("`org` is not supported yet: list the accounts under `accounts`, each with its `role_arn`".into());
+            return Some(
+                "`org` is not supported yet: list the accounts under `accounts`, each with its `role_arn`".into(),
+            );
         }
         for region in self.regions.iter().chain(self.accounts.iter().flat_map(|account| &account.regions)) {
             let plausible = region == "*"
                 || region.split('-').count() >= 3
                     && region.ends_with(|letter: char| letter.is_ascii_digit())
-                    && region.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-');
+                    && region
+                        .chars()
+                        .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-');
             if !plausible {
                 return Some(format!("`{region}` is no region: a region is written like `eu-west-1`, all of them `*`"));
             }
@@ -104,7 +108,9 @@ impl Spec {
         }
         for account in &self.accounts {
             if let Some(role) = account.role_arn.as_ref().filter(|role| !role.starts_with("arn:")) {
-                return Some(format!("`role_arn: {role}` is no ARN: it is written like `arn:aws:iam::123456789012:role/name`"));
+                return Some(format!(
+                    "`role_arn: {role}` is no ARN: it is written like `arn:aws:iam::123456789012:role/name`"
+                ));
             }
         }
         if self.concurrency == Some(0) {

@@ -16,7 +16,11 @@ fn decoded(text: &str) -> String {
 /// A policy document as JSON.
 pub fn document(text: &str) -> RawJson {
     // A document that was never encoded begins with its brace.
-    if text.trim_start().starts_with('{') { RawJson::parse_or_string(text) } else { RawJson::parse_or_string(&decoded(text)) }
+    if text.trim_start().starts_with('{') {
+        RawJson::parse_or_string(text)
+    } else {
+        RawJson::parse_or_string(&decoded(text))
+    }
 }
 
 /// Versions of a policy with their documents decoded.
@@ -36,7 +40,9 @@ pub fn policy_tags(client: &Client, policy: &ManagedPolicyDetail) -> RecordFutur
     }
     // A policy has fifty tags at most, fewer than a page holds.
     let call = client.list_policy_tags().set_policy_arn(arn);
-    record("iam ListPolicyTags", call.send(), |answer| Some(KeyValues(answer.tags.into_iter().map(Tag::from).collect())))
+    record("iam ListPolicyTags", call.send(), |answer| {
+        Some(KeyValues(answer.tags.into_iter().map(Tag::from).collect()))
+    })
 }
 
 /// The ARN of an identity provider by its URL, which IAM says without the scheme.
