@@ -37,7 +37,7 @@ WHERE coalesce(b.versioning_status, '') <> 'Enabled' AND coalesce(b.block_public
 GROUP BY 1, 2, 3 ORDER BY 1""",
     ),
     (
-        "Who is an administrator, and through which group?",
+        "Who may do almost anything, and through which group?",
         """
 SELECT u.user_name, g.group_name, p.policy_name, count(k.access_key_id) AS access_keys
 FROM aws_iam_users u

@@ -37,16 +37,16 @@ def compare(table, schema, rows, items, client, parents):
 
     expected = []
     for item in items:
-        row, left = {}, dict(values(item))
+        row, known, used = {}, dict(values(item)), {fold(name) for name in table.lacks}
         for name, column in columns.items():
-            key, value = expectation(table, name, column, item, members, left, found)
+            key, value = expectation(table, name, column, item, members, known, found)
             if key is not None:
                 row[name] = value
-                left.pop(key, None)
+                used.add(key)
         expected.append(row)
-        lost = [name for name, value in left.items() if value is not None and name not in map(fold, table.lacks)]
-        for name in lost:
-            found.problems.append(f"boto3 returns `{name}` = {shown(left[name])}, and no column has it")
+        for name, value in known.items():
+            if value is not None and name not in used:
+                found.problems.append(f"boto3 returns `{name}` = {shown(value)}, and no column has it")
     found.problems = list(dict.fromkeys(found.problems))[: 4 * SHOWN]
 
     checked = found.compared | found.ruled
@@ -90,7 +90,7 @@ def values(item):
         yield column_of(name, shape), theirs(value, shape)
 
 
-def expectation(table, name, column, item, members, left, found):
+def expectation(table, name, column, item, members, known, found):
     """What a column must hold for an item: the folded member it stands for and the value, or nothing."""
     if name in table.rules and table.rules[name] is None:
         found.trusted.add(name)
@@ -105,16 +105,14 @@ def expectation(table, name, column, item, members, left, found):
     if rule is not None:
         found.ruled.add(name)
         value = rule(item) if callable(rule) else rule.format_map(item.names(ACCOUNT))
+        # A column that is a member by another name stands for that member.
         same = None if callable(rule) else re.fullmatch(r"\{(\w+)\}", rule)
-        if same:
-            # The column is a member by another name, so the member is not lost.
-            left.pop(fold(same.group(1)), None)
-        return fold(name), value
+        return fold(same.group(1) if same else name), value
     key = fold(name)
     if key not in members:
         return None, None
     found.compared.add(name)
-    value = left.get(key)
+    value = known.get(key)
     if column["type"] == "json" and isinstance(value, str):
         value = policy(value)
     return key, value

@@ -128,7 +128,7 @@ TABLES = [
     T("aws_s3_bucket_object_lock_configurations", "GetObjectLockConfiguration", "ObjectLockConfiguration", of="aws_s3_buckets", using=BUCKET, none=["ObjectLockConfigurationNotFoundError"], rules=OF_BUCKET),
     T("aws_s3_bucket_websites", "GetBucketWebsite", "", of="aws_s3_buckets", using=BUCKET, none=["NoSuchWebsiteConfiguration"], rules=OF_BUCKET),
     T("aws_iam_users", "ListUsers", "Users[]", more=[more("", "GetUser", "User", USER)]),
-    T("aws_iam_user_access_keys", "ListAccessKeys", "AccessKeyMetadata[]", of="aws_iam_users", using=USER, rules=OF_USER, more=[more("", "GetAccessKeyLastUsed", "AccessKeyLastUsed", {"AccessKeyId": "AccessKeyId"})]),
+    T("aws_iam_user_access_keys", "ListAccessKeys", "AccessKeyMetadata[]", of="aws_iam_users", using=USER, rules=OF_USER, more=[more("LastUsed", "GetAccessKeyLastUsed", "AccessKeyLastUsed", {"AccessKeyId": "AccessKeyId"})]),
     T("aws_iam_user_attached_policies", "ListAttachedUserPolicies", "AttachedPolicies[]", of="aws_iam_users", using=USER, rules=OF_USER),
     T("aws_iam_user_groups", "ListGroupsForUser", "Groups[]", of="aws_iam_users", using=USER, rules=OF_USER),
     T("aws_iam_user_policies", "ListUserPolicies", "PolicyNames[]", of="aws_iam_users", using=USER, rules=OF_USER, more=[more("", "GetUserPolicy", "", {"UserName": "parent.UserName", "PolicyName": "value"})]),
