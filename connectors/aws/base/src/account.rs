@@ -145,12 +145,12 @@ pub async fn regions(spec: &Spec, account: &Account, open: &OpenAccount, list: O
             Err(Error::fatal("this build cannot list regions (it is without ec2): name them under `regions`"))
         }
         (false, Some(Ok(enabled))) => {
-            for region in named.iter().filter(|region| !enabled.contains(region)) {
-                let near = nearest(region, enabled.iter().map(String::as_str));
-                let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-                return Err(Error::fatal(format!("the region `{region}` is not enabled in account {}{near}", open.id)));
-            }
-            Ok(distinct(named))
+            let Some(region) = named.iter().find(|region| !enabled.contains(region)) else {
+                return Ok(distinct(named));
+            };
+            let near = nearest(region, enabled.iter().map(String::as_str));
+            let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            Err(Error::fatal(format!("the region `{region}` is not enabled in account {}{near}", open.id)))
         }
         (false, _) => Ok(distinct(named)),
     }

@@ -23,6 +23,8 @@ pub type PageStream<R> = BoxStream<'static, Result<Vec<R>>>;
 pub type RecordFuture<R> = BoxFuture<'static, Result<Option<R>>>;
 /// How an answer's rows are taken out of it.
 type Rows<O, R> = fn(O, &mut Vec<R>);
+/// How a request is sent with a token.
+type SendWith<B, O, E> = fn(B, Option<String>) -> BoxFuture<'static, Result<O, CallError<E>>>;
 /// A client's error.
 type CallError<E> = SdkError<E, HttpResponse>;
 
@@ -99,7 +101,7 @@ where
 pub fn by_token<B, O, E, R>(
     call: &'static str,
     request: B,
-    send: fn(B, Option<String>) -> BoxFuture<'static, Result<O, CallError<E>>>,
+    send: SendWith<B, O, E>,
     next: fn(&O) -> Option<String>,
     rows: Rows<O, R>,
 ) -> PageStream<R>
