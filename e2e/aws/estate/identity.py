@@ -8,7 +8,7 @@ PEOPLE = [
     # Name, path, groups, whether they sign in with a password, and how many access keys they have.
     ("ada", "/engineering/", ["engineers", "administrators"], True, 1),
     ("barbara", "/engineering/", ["engineers"], True, 2),
-    ("claude", "/engineering/", ["engineers"], True, 0),
+    ("kathleen", "/engineering/", ["engineers"], True, 0),
     ("dennis", "/engineering/", ["engineers", "operators"], True, 1),
     ("edsger", "/research/", ["analysts"], True, 0),
     ("frances", "/research/", ["analysts"], True, 1),
