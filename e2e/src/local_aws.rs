@@ -18,14 +18,20 @@ use tempfile::TempDir;
 use crate::environment::isolate;
 use crate::output::{last_lines, tail};
 
-/// The folder of the Python programs.
-const PROGRAMS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/aws");
-
 /// How long the server may take to say where it is. It takes two seconds, and more on a machine that is busy building.
 const START: Duration = Duration::from_secs(120);
 
 /// How long it may take to obey an order.
 const ANSWER: Duration = Duration::from_secs(30);
+
+/// The folder of the Python programs: in the workspace of the package that cargo runs, else where it was when this was
+/// compiled. Copies of the project that share a target folder share what is compiled too.
+fn programs() -> PathBuf {
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
+    let mut candidates = package.ancestors().map(|folder| folder.join("e2e/aws"));
+    let here = candidates.find(|folder| folder.join("serve.py").exists());
+    here.unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/aws").into())
+}
 
 /// How a local AWS is set up.
 #[derive(Debug, Clone, Copy, Default)]
@@ -58,7 +64,7 @@ impl LocalAws {
         let log = folder.path().join("moto.log");
         let mut command = Command::new(python);
         isolate(&mut command)
-            .arg(Path::new(PROGRAMS).join("serve.py"))
+            .arg(programs().join("serve.py"))
             .env("PYTHONDONTWRITEBYTECODE", "1")
             // Moto would own over a thousand images and snapshots, which no account does.
             .env("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
@@ -160,7 +166,7 @@ impl LocalAws {
     pub fn python(&self, program: &str, arguments: &[&str]) -> Result<String> {
         let mut command = Command::new(&self.python);
         let output = isolate(&mut command)
-            .arg(Path::new(PROGRAMS).join(program))
+            .arg(programs().join(program))
             .args(arguments)
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .output()

@@ -7,17 +7,18 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use cargo_metadata::{Message, MetadataCommand};
 
+use crate::root::root;
+
 /// The cargo that runs this very command, else the one on the path.
 pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    command.current_dir(root());
     command
 }
 
 /// The folder that cargo builds into, wherever the user wants it.
 pub fn target_folder() -> Result<PathBuf> {
-    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
-    let metadata = MetadataCommand::new().manifest_path(manifest).no_deps().exec();
+    let metadata = MetadataCommand::new().manifest_path(root().join("Cargo.toml")).no_deps().exec();
     Ok(metadata.context("`cargo metadata` failed")?.target_directory.into_std_path_buf())
 }
 

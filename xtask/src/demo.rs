@@ -10,10 +10,8 @@ use headwater_e2e::{LocalAws, Settings, isolate, unsupported};
 use serde_json::Value;
 
 use crate::process::{Steps, both, checked, output_of};
+use crate::root::root;
 use crate::{binary, python};
-
-/// The program that shows what was synced.
-const SHOW: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/show.py");
 
 /// The files of the demo, below its folder.
 const CONFIGURATION: &str = "headwater.yaml";
@@ -62,7 +60,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let synced = steps.step("sync", || checked(&mut sync));
     synced.with_context(|| format!("the local AWS's log ends with:\n{}", aws.log_tail()))?;
     let mut show = Command::new(&python);
-    show.arg(SHOW).arg(folder.join(DATABASE)).args(&arguments.table).stdin(Stdio::null());
+    show.arg(root().join("xtask/show.py")).arg(folder.join(DATABASE)).args(&arguments.table).stdin(Stdio::null());
     checked(&mut show)?;
     if arguments.stay {
         stay(&binary, &folder, &aws)?;

@@ -10,6 +10,7 @@ mod python;
 #[cfg(test)]
 mod recipe;
 mod regenerate;
+mod root;
 mod stats;
 mod test;
 

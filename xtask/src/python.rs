@@ -11,10 +11,10 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::process::{checked, output_of};
+use crate::root::root;
 
 /// What is installed.
-const REQUIREMENTS: &str = include_str!("../requirements.txt");
-const REQUIREMENTS_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/requirements.txt");
+const REQUIREMENTS_FILE: &str = "xtask/requirements.txt";
 
 /// The oldest Python that the pinned packages run on.
 const OLDEST: (u32, u32) = (3, 10);
@@ -28,7 +28,9 @@ pub fn prepare(target: &Path) -> Result<PathBuf> {
     let folder = target.join("python");
     let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
     let stamp = folder.join("headwater-stamp");
-    let is_current = || fs::read_to_string(&stamp).is_ok_and(|made_for| made_for == REQUIREMENTS);
+    let file = root().join(REQUIREMENTS_FILE);
+    let requirements = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let is_current = || fs::read_to_string(&stamp).is_ok_and(|made_for| made_for == requirements);
     // The interpreter is a link to one that an upgrade of the system may have taken away.
     if is_current() && output_of(Command::new(&python).arg("--version")).is_ok() {
         return Ok(python);
@@ -41,11 +43,11 @@ pub fn prepare(target: &Path) -> Result<PathBuf> {
     make(&base, &folder)?;
     let mut pip = Command::new(&python);
     pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", "--requirement"]);
-    checked(pip.arg(REQUIREMENTS_FILE)).context(
+    checked(pip.arg(&file)).context(
         "pip could not install xtask/requirements.txt. It needs a package index: check the network, and what \
          `pip config list` says of an index or a proxy; then run the same command again.",
     )?;
-    fs::write(&stamp, REQUIREMENTS).with_context(|| format!("cannot write {}", stamp.display()))?;
+    fs::write(&stamp, &requirements).with_context(|| format!("cannot write {}", stamp.display()))?;
     Ok(python)
 }
 

@@ -35,7 +35,7 @@ pub struct Project {
 impl Project {
     /// Asks cargo; the lock file says which client crates are meant.
     pub fn open() -> Result<Self> {
-        Self::open_at(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+        Self::open_at(&crate::root::root())
     }
 
     /// Asks cargo about the workspace in a folder.
