@@ -211,7 +211,9 @@ fn misspelt_paths() {
 
 #[test]
 fn a_destination_as_a_source() {
-    insta::assert_snapshot!(problems(&source_with("path: shops", "path: sqlite")));
+    // Which sources there are is a matter of the build's features.
+    let problems = problems(&source_with("path: shops", "path: sqlite")).replace("source: aws, ", "source: ");
+    insta::assert_snapshot!(problems);
 }
 
 #[test]
