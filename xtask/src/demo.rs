@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use headwater_e2e::{LocalAws, Settings, isolate, unsupported};
 use serde_json::Value;
 
-use crate::process::{Steps, both, checked, output_of};
+use crate::process::{Steps, both, checked, output_of, status_of};
 use crate::root::root;
 use crate::{binary, python};
 
@@ -57,8 +57,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     // It runs in the demo's folder, so that the configuration's paths are as short as one would write them.
     let mut sync = Command::new(&binary);
     isolate(&mut sync).args(["sync", CONFIGURATION]).current_dir(&folder);
-    let synced = steps.step("sync", || checked(&mut sync));
-    synced.with_context(|| format!("the local AWS's log ends with:\n{}", aws.log_tail()))?;
+    let status = steps.step("sync", || status_of(&mut sync))?;
+    match status.code() {
+        Some(0) => {}
+        Some(2) => bail!("headwater refused the configuration {}, and said why above", file.display()),
+        _ => bail!("headwater failed ({status}), and said why above; moto's log ends with:\n{}", aws.log_tail()),
+    }
     let mut show = Command::new(&python);
     show.arg(root().join("xtask/show.py")).arg(folder.join(DATABASE)).args(&arguments.table).stdin(Stdio::null());
     checked(&mut show)?;
