@@ -67,7 +67,8 @@ impl Api for AwsApi {
             let open = open.map_err(|error| error.while_doing(title(&account)))?;
             let regions = account::regions(&self.spec, &account, &open, self.regions).await;
             let regions = regions.map_err(|error| error.while_doing(title(&account)))?;
-            lines.push(format!("account {} as {}, {} regions", open.id, open.caller, regions.len()));
+            let plural = if regions.len() == 1 { "" } else { "s" };
+            lines.push(format!("account {} as {}, {} region{plural}", open.id, open.caller, regions.len()));
         }
         Ok(lines)
     }
