@@ -11,7 +11,7 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Attribute, Error, Expr, Field, Ident, LitStr, Path, Result, Token, Type, bracketed};
 
-use crate::names::{is_column_name, nearest};
+use crate::names::{did_you_mean, is_column_name};
 
 /// Mistakes found so far.
 #[derive(Default)]
@@ -78,8 +78,7 @@ fn words(attributes: &[Attribute], attribute: &str, known: &[&str], mistakes: &m
         for word in mistakes.keep(parsed).into_iter().flatten() {
             let name = word.name.to_string();
             if !known.contains(&name.as_str()) {
-                let hint = nearest(&name, known.iter().copied());
-                let hint = hint.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+                let hint = did_you_mean(&name, known.iter().copied());
                 let known = known.join(", ");
                 mistakes.at(word.name.span(), format!("`{attribute}` has no word `{name}`{hint}\nit has: {known}"));
             } else if all.iter().any(|earlier| earlier.name == word.name) {

@@ -148,11 +148,12 @@ impl Client {
                 None => return Ok(None),
             }
         };
-        let parsed = source::parse(&file)?;
-        let secret = redacted(&source::read(&file)?);
+        let text = source::read(&file)?;
+        let parsed = source::parse_text(&file, &text)?;
+        let secret = redacted(&text);
         let model_names = self.model_names(name);
         for item in &parsed.items {
-            match item {
+            let (attributes, union, members) = match item {
                 Item::Struct(item) if item.ident == name => {
                     let fields = item.fields.iter().filter(|field| matches!(field.vis, Visibility::Public(_)));
                     let members = fields.filter_map(|field| {
@@ -168,35 +169,23 @@ impl Client {
                             name: field_name,
                         })
                     });
-                    let doc = markdown(&doc_comment(&item.attrs));
-                    return Ok(Some(Shape {
-                        name: name.to_owned(),
-                        path,
-                        doc,
-                        union: false,
-                        members: members.collect(),
-                    }));
+                    (&item.attrs, false, members.collect())
                 }
                 Item::Enum(item) if item.ident == name && !self.is_string_enum(&parsed, name) => {
-                    let members =
-                        item.variants.iter().filter(|variant| variant.ident != "Unknown").map(|variant| Member {
-                            name: variant.ident.to_string(),
-                            api_name: variant.ident.to_string(),
-                            kind: variant.fields.iter().next().map(|field| self.kind(&field.ty)),
-                            doc: markdown(&doc_comment(&variant.attrs)),
-                            sensitive: false,
-                        });
-                    let doc = markdown(&doc_comment(&item.attrs));
-                    return Ok(Some(Shape {
-                        name: name.to_owned(),
-                        path,
-                        doc,
-                        union: true,
-                        members: members.collect(),
-                    }));
+                    let variants = item.variants.iter().filter(|variant| variant.ident != "Unknown");
+                    let members = variants.map(|variant| Member {
+                        name: variant.ident.to_string(),
+                        api_name: variant.ident.to_string(),
+                        kind: variant.fields.iter().next().map(|field| self.kind(&field.ty)),
+                        doc: markdown(&doc_comment(&variant.attrs)),
+                        sensitive: false,
+                    });
+                    (&item.attrs, true, members.collect())
                 }
-                _ => {}
-            }
+                _ => continue,
+            };
+            let doc = markdown(&doc_comment(attributes));
+            return Ok(Some(Shape { name: name.to_owned(), path, doc, union, members }));
         }
         Ok(None)
     }

@@ -52,7 +52,12 @@ pub fn read(path: &Path) -> Result<String> {
 
 /// Reads and parses a file of Rust.
 pub fn parse(path: &Path) -> Result<syn::File> {
-    syn::parse_file(&read(path)?).map_err(|error| SourceError::at(path, &error))
+    parse_text(path, &read(path)?)
+}
+
+/// Parses what was read from a file of Rust.
+pub fn parse_text(path: &Path, text: &str) -> Result<syn::File> {
+    syn::parse_file(text).map_err(|error| SourceError::at(path, &error))
 }
 
 /// The names of the methods called in an expression, in the order of the calls: `client.list_users()` has
@@ -105,11 +110,6 @@ impl CrateSource {
     /// The file that defines a type of the crate's `types` module.
     pub fn type_file(&self, name: &str) -> Option<&Path> {
         self.types.get(name).map(PathBuf::as_path)
-    }
-
-    /// The names of all types.
-    pub fn type_names(&self) -> impl Iterator<Item = &str> {
-        self.types.keys().map(String::as_str)
     }
 
     /// The folder of an operation, if the client has it.

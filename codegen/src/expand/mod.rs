@@ -3,14 +3,19 @@
 mod record;
 mod table;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
-use syn::{Data, DeriveInput, Fields, FieldsNamed};
+use syn::{Data, DeriveInput, Fields, FieldsNamed, Ident};
 
 pub use record::record;
 pub use table::table;
 
 use crate::attributes::Mistakes;
+
+/// The contract crate's name as a token.
+fn sdk() -> Ident {
+    Ident::new(crate::SDK, Span::call_site())
+}
 
 /// The named fields of a struct, or none with the mistake reported.
 fn named_fields<'a>(input: &'a DeriveInput, what: &str, mistakes: &mut Mistakes) -> Option<&'a FieldsNamed> {

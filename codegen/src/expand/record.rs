@@ -1,12 +1,12 @@
 //! `#[derive(Record)]`: a struct's fields as columns, and the struct itself as JSON where it is nested in another.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Data, DataEnum, DeriveInput, Fields, Ident, LitStr};
+use syn::{Data, DataEnum, DeriveInput, Fields, Ident, LitStr, Type};
 
-use super::named_fields;
+use super::{named_fields, sdk};
 use crate::attributes::{Mistakes, RecordAttribute};
 use crate::docs::{doc_comment, one_line};
 use crate::names::pascal;
@@ -22,7 +22,7 @@ pub fn record(input: &DeriveInput) -> TokenStream {
         Ok(()) => expanded,
         Err(error) => {
             let error = error.to_compile_error();
-            let sdk = format_ident!("{}", crate::SDK);
+            let sdk = sdk();
             let name = &input.ident;
             // The empty impl keeps one mistake from becoming an error wherever the record is used.
             quote! {
@@ -52,7 +52,7 @@ pub(super) struct RecordField<'a> {
 impl RecordField<'_> {
     /// The tokens of its `ColumnDef` over `Self`.
     pub fn definition(&self) -> TokenStream {
-        let sdk = format_ident!("{}", crate::SDK);
+        let sdk = sdk();
         let Self { ident, name, doc, origin, .. } = self;
         let sensitive = self.sensitive.then(|| quote!(.sensitive()));
         quote_spanned! {self.span=>
@@ -62,7 +62,7 @@ impl RecordField<'_> {
 }
 
 fn structure(input: &DeriveInput, mistakes: &mut Mistakes) -> TokenStream {
-    let sdk = format_ident!("{}", crate::SDK);
+    let sdk = sdk();
     let name = &input.ident;
     let pascal_case = RecordAttribute::read(&input.attrs, mistakes).pascal;
     let mut fields = Vec::new();
@@ -92,23 +92,7 @@ fn structure(input: &DeriveInput, mistakes: &mut Mistakes) -> TokenStream {
     let names: Vec<&String> = fields.iter().map(|field| &field.name).collect();
     let idents: Vec<&Ident> = fields.iter().map(|field| field.ident).collect();
     let definitions = fields.iter().map(RecordField::definition);
-    let shape = quote! {
-        if depth == 0 {
-            return "any".into();
-        }
-        let mut members = ::#sdk::json::Members::new();
-        #(members.add(#members, <#types as ::#sdk::WriteJson>::shape(depth - 1));)*
-        members.into()
-    };
-    let json = json_impls(
-        name,
-        &quote! {
-            let mut object = ::#sdk::json::Object::begin(out);
-            #(object.member(#members, &self.#idents);)*
-            object.end();
-        },
-        &shape,
-    );
+    let json = json_impls(name, &quote!(#(object.member(#members, &self.#idents);)*), &members, &types);
     quote! {
         #[automatically_derived]
         impl ::#sdk::Record for #name {
@@ -124,50 +108,42 @@ fn structure(input: &DeriveInput, mistakes: &mut Mistakes) -> TokenStream {
 
 /// A union is a JSON object with one member, named like the variant.
 fn union(input: &DeriveInput, data: &DataEnum, mistakes: &mut Mistakes) -> TokenStream {
-    let sdk = format_ident!("{}", crate::SDK);
-    let (mut arms, mut shapes) = (Vec::new(), Vec::new());
+    let (mut arms, mut members, mut types) = (Vec::new(), Vec::new(), Vec::new());
     for variant in &data.variants {
         let ident = &variant.ident;
         let attribute = RecordAttribute::read(&variant.attrs, mistakes);
         let member = attribute.rename.as_ref().map_or_else(|| ident.to_string(), LitStr::value);
         match &variant.fields {
             Fields::Unnamed(fields) if fields.unnamed.len() == 1 => {
-                let ty = &fields.unnamed[0].ty;
                 arms.push(quote!(Self::#ident(value) => { object.member(#member, value); }));
-                shapes.push(quote!(members.add(#member, <#ty as ::#sdk::WriteJson>::shape(depth - 1));));
+                members.push(member);
+                types.push(&fields.unnamed[0].ty);
             }
             Fields::Unit => arms.push(quote!(Self::#ident => {})),
             other => mistakes.at(other.span(), "a variant of a union holds one value, or none"),
         }
     }
-    json_impls(
-        &input.ident,
-        &quote! {
-            let mut object = ::#sdk::json::Object::begin(out);
-            match self { #(#arms)* }
-            object.end();
-        },
-        &quote! {
-            if depth == 0 {
-                return "any".into();
-            }
-            let mut members = ::#sdk::json::Members::new();
-            #(#shapes)*
-            members.into()
-        },
-    )
+    json_impls(&input.ident, &quote!(match self { #(#arms)* }), &members, &types)
 }
 
-fn json_impls(name: &Ident, write: &TokenStream, shape: &TokenStream) -> TokenStream {
-    let sdk = format_ident!("{}", crate::SDK);
+/// The struct or union as a JSON object: how its members are written, and of which names and types they are.
+fn json_impls(name: &Ident, write: &TokenStream, members: &[String], types: &[&Type]) -> TokenStream {
+    let sdk = sdk();
     quote! {
         #[automatically_derived]
         impl ::#sdk::WriteJson for #name {
             fn write_json(&self, out: &mut ::std::vec::Vec<u8>) {
+                let mut object = ::#sdk::json::Object::begin(out);
                 #write
+                object.end();
             }
             fn shape(depth: usize) -> ::#sdk::json::Shape {
-                #shape
+                if depth == 0 {
+                    return "any".into();
+                }
+                let mut members = ::#sdk::json::Members::new();
+                #(members.add(#members, <#types as ::#sdk::WriteJson>::shape(depth - 1));)*
+                members.into()
             }
         }
         #[automatically_derived]

@@ -10,7 +10,7 @@ mod record;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use crate::names::nearest;
+use crate::names::did_you_mean;
 use crate::service::{Service, Wanted};
 use crate::smithy::{Client, Kind, Operation, Shape};
 use crate::source::{Result, SourceError};
@@ -32,7 +32,7 @@ pub fn transcribe(client: &Client, service: &Service, id: &str) -> Result<String
     for item in &wanted {
         transcript.add(item)?;
     }
-    let name = &client.source.name;
+    let name = client.source.name.replace('_', "-");
     let mut text = format!(
         "#![allow(deprecated)]\nuse headwater_aws_base::transcribed::*;\n\n{}\n",
         transcript.service_function(service.opens_client)
@@ -45,13 +45,13 @@ pub fn transcribe(client: &Client, service: &Service, id: &str) -> Result<String
     }
     let file = syn::parse_file(&text)
         .map_err(|error| SourceError::Missing(format!("the transcription of {name} is not Rust: {error}\n{text}")))?;
-    let header = format!("{HEADER} {} {}. Do not edit.\n", name.replace('_', "-"), client.source.version);
-    Ok(format!(
-        "{header}//! {} as transcribed records and calls.\n\n{}",
-        name.replace('_', "-"),
-        prettyplease::unparse(&file)
-    ))
+    let header = format!("{HEADER} {name} {}. Do not edit.\n", client.source.version);
+    let file = prettyplease::unparse(&file);
+    Ok(format!("{header}//! {name} as transcribed records and calls.\n\n{file}"))
 }
+
+/// Writes the impl of a call: the operation, the record, the way to it, the service's short name, the client.
+type WriteCall = fn(&Operation, &str, &[call::Step], &str, &Client) -> String;
 
 /// What is being written.
 struct Transcript<'a> {
@@ -75,13 +75,8 @@ impl Transcript<'_> {
                 };
                 self.include(&shape)
             }
-            Wanted::List(operation, record) => {
-                let operation = self.operation(operation)?;
-                let Some(target) = self.client.shape(record)? else { return Ok(()) };
-                let steps = call::way(self.client, &operation, &target)?;
-                self.code.push(call::list(&operation, &record::type_name(record), &steps, self.id, self.client));
-                Ok(())
-            }
+            Wanted::List(operation, record) => self.add_call(operation, record, call::list),
+            Wanted::Get(operation, record) => self.add_call(operation, record, call::get),
             Wanted::Items(operation) => {
                 let operation = self.operation(operation)?;
                 let (steps, item) = call::only_list(&operation)?;
@@ -106,21 +101,22 @@ impl Transcript<'_> {
                 self.code.push(call::list(&operation, &record, &steps, self.id, self.client));
                 Ok(())
             }
-            Wanted::Get(operation, record) => {
-                let operation = self.operation(operation)?;
-                let Some(target) = self.client.shape(record)? else { return Ok(()) };
-                let steps = call::way(self.client, &operation, &target)?;
-                self.code.push(call::get(&operation, &record::type_name(record), &steps, self.id, self.client));
-                Ok(())
-            }
         }
+    }
+
+    /// Adds the impl by which a call yields a record; a record of nobody's is the compiler's to say.
+    fn add_call(&mut self, operation: &str, record: &str, write: WriteCall) -> Result<()> {
+        let operation = self.operation(operation)?;
+        let Some(target) = self.client.shape(record)? else { return Ok(()) };
+        let steps = call::way(self.client, &operation, &target)?;
+        self.code.push(write(&operation, &record::type_name(record), &steps, self.id, self.client));
+        Ok(())
     }
 
     fn operation(&self, name: &str) -> Result<Operation> {
         self.client.operation(name)?.ok_or_else(|| {
             let names = self.client.source.operation_names();
-            let near = nearest(name, names.iter().map(String::as_str));
-            let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            let near = did_you_mean(name, names.iter().map(String::as_str));
             SourceError::Missing(format!("{} has no call `{name}`{near}", self.client.source.name))
         })
     }

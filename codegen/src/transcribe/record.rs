@@ -7,10 +7,8 @@ use crate::names::{folded, pascal};
 use crate::smithy::{Kind, Member, Shape};
 
 /// Words that Rust keeps for itself and that APIs use as names.
-const KEYWORDS: [&str; 14] = [
-    "type", "match", "ref", "self", "static", "mod", "move", "use", "where", "final", "default", "in", "loop",
-    "virtual",
-];
+const KEYWORDS: [&str; 12] =
+    ["type", "match", "ref", "static", "mod", "move", "use", "where", "final", "in", "loop", "virtual"];
 
 /// Names of Rust's prelude and of the contract crate that a transcribed struct must not take.
 const TAKEN: [&str; 12] =
@@ -25,7 +23,7 @@ pub fn type_name(shape: &str) -> String {
 fn ident(name: &str) -> String {
     match name {
         "self" => "self_".to_owned(),
-        name if KEYWORDS.contains(&name) && name != "default" => format!("r#{name}"),
+        name if KEYWORDS.contains(&name) => format!("r#{name}"),
         name => name.to_owned(),
     }
 }
@@ -49,7 +47,6 @@ pub fn rust_type(kind: &Kind) -> String {
 
 /// The function that turns the client's value into the record's, or nothing where they are the same.
 fn conversion(kind: &Kind) -> Option<String> {
-    let each = |inner: &Kind| conversion(inner);
     match kind {
         Kind::Scalar(_) | Kind::Other(_) => None,
         Kind::Enum(_) => Some("Enum".to_owned()),
@@ -57,20 +54,17 @@ fn conversion(kind: &Kind) -> Option<String> {
         Kind::Timestamp => Some("timestamp".to_owned()),
         Kind::Blob => Some("binary".to_owned()),
         Kind::Document => Some("document".to_owned()),
-        Kind::List(inner) => each(inner).map(|each| format!("|items| items.into_iter().map({each}).collect()")),
+        Kind::List(inner) => conversion(inner).map(|each| format!("|items| items.into_iter().map({each}).collect()")),
         Kind::Map(enum_keys, inner) => {
             let key = if *enum_keys { "key.as_str().to_owned()" } else { "key" };
-            match each(inner) {
-                None if !enum_keys => None,
-                None => Some(format!("|items| items.into_iter().map(|(key, value)| ({key}, value)).collect()")),
-                Some(each) => {
-                    let value = apply(&each, "value");
-                    Some(format!("|items| items.into_iter().map(|(key, value)| ({key}, {value})).collect()"))
-                }
-            }
+            let value = conversion(inner).map(|each| apply(&each, "value"));
+            (*enum_keys || value.is_some()).then(|| {
+                let value = value.as_deref().unwrap_or("value");
+                format!("|items| items.into_iter().map(|(key, value)| ({key}, {value})).collect()")
+            })
         }
-        Kind::Optional(inner) => each(inner).map(|each| format!("|value| value.map({each})")),
-        Kind::Boxed(inner) => each(inner).map(|each| format!("|value| Box::new({})", apply(&each, "*value"))),
+        Kind::Optional(inner) => conversion(inner).map(|each| format!("|value| value.map({each})")),
+        Kind::Boxed(inner) => conversion(inner).map(|each| format!("|value| Box::new({})", apply(&each, "*value"))),
     }
 }
 

@@ -8,7 +8,7 @@ use syn::{Expr, Ident};
 
 use super::Table;
 use crate::attributes::{ColumnField, option_item};
-use crate::expand::{texts, tidy};
+use crate::expand::{sdk, texts, tidy};
 use crate::source::calls;
 
 impl Table<'_> {
@@ -26,7 +26,7 @@ impl Table<'_> {
     }
 
     pub(super) fn pages(&self) -> TokenStream {
-        let sdk = format_ident!("{}", crate::SDK);
+        let sdk = sdk();
         let ignore = texts(&self.attribute.ignore);
         let names = names_in_scope();
         let pages = match (&self.attribute.list, &self.attribute.get) {
@@ -44,7 +44,7 @@ impl Table<'_> {
     }
 
     pub(super) fn row(&self) -> TokenStream {
-        let sdk = format_ident!("{}", crate::SDK);
+        let sdk = sdk();
         let names = names_in_scope();
         let gets: Vec<&ColumnField> = self.columns.iter().filter(|column| column.attribute.get.is_some()).collect();
         let fetched_names: Vec<Ident> = gets.iter().map(|column| got(&column.ident)).collect();
@@ -93,7 +93,7 @@ impl Table<'_> {
     }
 
     fn get(&self, column: &ColumnField) -> TokenStream {
-        let sdk = format_ident!("{}", crate::SDK);
+        let sdk = sdk();
         let name = column.name();
         let ignore = texts(&column.attribute.ignore);
         let get: &Option<Expr> = &column.attribute.get;

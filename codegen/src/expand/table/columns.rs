@@ -1,7 +1,7 @@
 //! The columns of a table: those of the record, those that the annotation adds, and those of the parent's key.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 use syn::LitStr;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
@@ -10,14 +10,14 @@ use super::{HASH, Table};
 use crate::attributes::{ColumnField, option_item};
 use crate::docs::one_line;
 use crate::expand::record::RecordField;
-use crate::expand::{texts, tidy};
+use crate::expand::{sdk, texts, tidy};
 use crate::names::inherited;
 use crate::source::calls;
 
 impl Table<'_> {
     /// `Record` for a struct that is itself the row.
     pub(super) fn own_record(&self) -> TokenStream {
-        let sdk = format_ident!("{}", crate::SDK);
+        let sdk = sdk();
         let (ident, title) = (self.ident, self.ident.to_string());
         let names: Vec<String> = self.columns.iter().map(ColumnField::name).collect();
         let columns = self.definitions();
@@ -35,7 +35,7 @@ impl Table<'_> {
 
     /// The definitions of the struct's own columns, over `Self`.
     fn definitions(&self) -> TokenStream {
-        let sdk = format_ident!("{}", crate::SDK);
+        let sdk = sdk();
         let definitions = self.columns.iter().map(|column| {
             let ident = &column.ident;
             let origin = self.column_origin(column);
@@ -98,7 +98,7 @@ impl Table<'_> {
     }
 
     pub(super) fn columns(&self) -> TokenStream {
-        let sdk = format_ident!("{}", crate::SDK);
+        let sdk = sdk();
         let assembled = self.assembled();
         let inherited: Vec<TokenStream> =
             self.inherited().into_iter().map(|(name, column)| quote!((#name, #column))).collect();
@@ -115,7 +115,7 @@ impl Table<'_> {
     }
 
     fn assembled(&self) -> TokenStream {
-        let sdk = format_ident!("{}", crate::SDK);
+        let sdk = sdk();
         let skipped = self.attribute.skip.iter().map(|name| name.unraw().to_string());
         if self.attribute.of.is_none() {
             let skipped: Vec<String> = skipped.collect();

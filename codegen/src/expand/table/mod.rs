@@ -1,12 +1,12 @@
 //! `#[derive(Table)]`: the calls, the columns and the checks of one table.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{DeriveInput, Ident, Path};
 
-use super::{named_fields, texts, tidy};
+use super::{named_fields, sdk, texts, tidy};
 use crate::attributes::{ColumnField, Mistakes, TableAttribute, option_item};
 use crate::docs::{doc_comment, one_line};
 use crate::source::calls;
@@ -96,7 +96,7 @@ impl<'a> Table<'a> {
     }
 
     fn parent(&self) -> TokenStream {
-        let sdk = format_ident!("{}", crate::SDK);
+        let sdk = sdk();
         match &self.attribute.parent {
             Some(parent) => quote_spanned!(parent.span()=> ::#sdk::Row<#parent>),
             None => quote!(()),
@@ -106,7 +106,7 @@ impl<'a> Table<'a> {
     /// An impl that does nothing, beside the error messages: it keeps one mistake from becoming an error in every
     /// table that hangs from this one.
     fn empty(&self) -> TokenStream {
-        let sdk = format_ident!("{}", crate::SDK);
+        let sdk = sdk();
         let ident = self.ident;
         let record = match &self.attribute.of {
             Some(path) => quote!(#path),
@@ -141,7 +141,7 @@ impl<'a> Table<'a> {
     }
 
     fn expand(&self) -> TokenStream {
-        let sdk = format_ident!("{}", crate::SDK);
+        let sdk = sdk();
         let ident = self.ident;
         let name = &self.attribute.name;
         let description = &self.description;
@@ -188,7 +188,7 @@ impl<'a> Table<'a> {
 
     /// What can be known to be wrong only with the record at hand, checked by the compiler at the contributor's token.
     fn checks(&self) -> TokenStream {
-        let sdk = format_ident!("{}", crate::SDK);
+        let sdk = sdk();
         let record = self.record_path();
         let own: Vec<String> = self.columns.iter().map(ColumnField::name).collect();
         let hashed = |key: &Ident| self.attribute.of.is_some() && key == HASH;
