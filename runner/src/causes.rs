@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use headwater_sdk::unit::PARENT_FAILED;
+use headwater_sdk::unit::{PANIC, PARENT_FAILED};
 use headwater_sdk::{Class, Error};
 
 use crate::sync::outcome::SyncOutcome;
-use crate::sync::panics::PANIC;
 use crate::text::{count, plural, shorten};
 
 /// One cause.
@@ -143,7 +142,7 @@ fn names(names: &BTreeSet<&str>, noun: &str) -> String {
     let shown: Vec<&str> = names.iter().take(SHOWN).copied().collect();
     match names.len().saturating_sub(SHOWN) {
         0 => shown.join(", "),
-        more => format!("{} and {} more {noun}{}", shown.join(", "), more, if more == 1 { "" } else { "s" }),
+        more => format!("{} and {}", shown.join(", "), plural(more, &format!("more {noun}"))),
     }
 }
 

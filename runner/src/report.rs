@@ -1,10 +1,10 @@
 //! `--report FILE`: what a sync did, as JSON, written also when it failed.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use headwater_sdk::Error;
+use headwater_sdk::{Error, local};
 use serde::Serialize;
 
 use crate::sync::outcome::{PartOutcome, SourceOutcome, SyncOutcome, TableOutcome, UnitOutcome};
@@ -108,8 +108,7 @@ impl<'a> ErrorReport<'a> {
 pub fn check(path: &Path) -> Result<()> {
     let shown = path.display();
     ensure!(!path.is_dir(), "the report cannot be written to {shown}: it is a folder");
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.map_or_else(|| PathBuf::from("."), Path::to_owned);
+    let folder = local::openable(path.parent().unwrap_or(Path::new("")));
     ensure!(folder.is_dir(), "the report cannot be written to {shown}: the folder {} is not there", folder.display());
     Ok(())
 }

@@ -95,11 +95,7 @@ impl<A: Api> Connector for ApiConnector<A> {
         };
         match self.0.client(unit.node.package, &scope).await {
             Ok(client) => run_unit(run, unit, client).await,
-            Err(error) => {
-                for node in unit.node.flatten() {
-                    run.fail(&node.schema, error.clone()).await;
-                }
-            }
+            Err(error) => run.fail_all(&unit.node, error).await,
         }
     }
 

@@ -121,13 +121,7 @@ pub fn list_get<T: Table, I: Send + 'static, L: List<I>, G: Get<T::Record>>(
                     .map(|item| {
                         let call = detail(&cx, &item).get();
                         let calls = cx.calls.clone();
-                        async move {
-                            match calls.call(call).await {
-                                Ok(record) => record.map(Ok),
-                                Err(error) if error.has_code(ignore) => None,
-                                Err(error) => Some(Err(error)),
-                            }
-                        }
+                        async move { found(&calls, call, ignore).await.transpose() }
                     })
                     .collect();
                 let records = futures::stream::iter(lookups).buffered(cx.calls.per_table);
@@ -145,13 +139,22 @@ pub fn single<T: Table, G: Get<T::Record>>(
 ) -> Pages<T::Record> {
     let calls = cx.calls.clone();
     futures::stream::once(async move {
-        match calls.call(call.get()).await {
-            Ok(record) => Ok(record.map(Ok).into_iter().collect()),
-            Err(error) if error.has_code(ignore) => Ok(Vec::new()),
-            Err(error) => Err(error),
-        }
+        let record = found(&calls, call.get(), ignore).await?;
+        Ok(record.map(Ok).into_iter().collect())
     })
     .boxed()
+}
+
+/// What a call for one record finds. An error whose code is in `ignore` means that there is none.
+async fn found<R: Send + 'static>(
+    calls: &Calls,
+    call: BoxFuture<'static, Result<Option<R>>>,
+    ignore: &[&str],
+) -> Result<Option<R>> {
+    match calls.call(call).await {
+        Err(error) if error.has_code(ignore) => Ok(None),
+        found => found,
+    }
 }
 
 /// The pages of a call, each of them waiting for its turn.
@@ -184,9 +187,8 @@ pub async fn column<T: Table, R: Send + 'static, G: Get<R>>(
     ignore: &'static [&'static str],
     problems: &std::sync::Mutex<Vec<Error>>,
 ) -> Result<Option<R>> {
-    match cx.calls.call(call.get()).await {
+    match found(&cx.calls, call.get(), ignore).await {
         Ok(record) => Ok(record),
-        Err(error) if error.has_code(ignore) => Ok(None),
         Err(error) => {
             let error = error.while_doing(format_args!("column {name}"));
             if !matches!(error.class, Class::Denied | Class::Unsupported) {

@@ -22,18 +22,18 @@ fn may_write(path: &Path, folder: bool) -> std::io::Result<()> {
     }
 }
 
-fn shown(path: &Path) -> std::path::Display<'_> {
-    // An empty path is what is left of a relative one: the working folder.
-    if path.as_os_str().is_empty() { Path::new(".").display() } else { path.display() }
+/// A path that can be opened: an empty one is what is left of a relative one, the working folder.
+pub fn openable(path: &Path) -> &Path {
+    if path.as_os_str().is_empty() { Path::new(".") } else { path }
 }
 
 /// Checks that a folder exists and that files can be created in it.
 pub fn check_folder(folder: &Path) -> Result<()> {
-    let name = shown(folder);
-    let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    match std::fs::metadata(here) {
+    let folder = openable(folder);
+    let name = folder.display();
+    match std::fs::metadata(folder) {
         Ok(found) if !found.is_dir() => Err(Error::destination(format!("{name} is a file, not a folder"))),
-        Ok(_) => may_write(here, true)
+        Ok(_) => may_write(folder, true)
             .map_err(|error| Error::destination(format!("nothing can be written to the folder {name}: {error}"))),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             Err(Error::destination(format!("the folder {name} does not exist; create it")))
@@ -47,8 +47,7 @@ pub fn check_folder(folder: &Path) -> Result<()> {
 pub fn check_folder_or_above(folder: &Path) -> Result<()> {
     // Without its trailing slash, with which a file of that name would not be found.
     for above in folder.components().as_path().ancestors() {
-        let here = if above.as_os_str().is_empty() { Path::new(".") } else { above };
-        match std::fs::symlink_metadata(here) {
+        match std::fs::symlink_metadata(openable(above)) {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
             _ => return check_folder(above),
         }
@@ -58,5 +57,6 @@ pub fn check_folder_or_above(folder: &Path) -> Result<()> {
 
 /// Checks that an existing file can be written to.
 pub fn check_file(file: &Path) -> Result<()> {
-    may_write(file, false).map_err(|error| Error::destination(format!("{} cannot be written to: {error}", shown(file))))
+    may_write(file, false)
+        .map_err(|error| Error::destination(format!("{} cannot be written to: {error}", file.display())))
 }

@@ -166,8 +166,9 @@ impl Mac {
 
 impl WriteJson for Mac {
     fn write_json(&self, out: &mut Vec<u8>) {
-        let pairs: Vec<String> = self.0.iter().map(|byte| format!("{byte:02x}")).collect();
-        write_str(&pairs.join(":"), out);
+        out.push(b'"');
+        crate::plain::write_mac(&self.0, out);
+        out.push(b'"');
     }
     fn shape(_: usize) -> Shape {
         Shape::from("mac")

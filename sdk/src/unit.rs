@@ -84,6 +84,13 @@ impl UnitRun {
         let _ = self.sender.send(Message::Failure(Arc::clone(table), error)).await;
     }
 
+    /// Says that something failed by which a table and all below it lack rows.
+    pub async fn fail_all(&self, node: &Node, error: Error) {
+        for below in node.flatten() {
+            self.fail(&below.schema, error.clone()).await;
+        }
+    }
+
     /// Hands on rows of a table, for a connector whose tables are not derived. The batch's schema is
     /// [`TableSchema::arrow`], its rows carry [`UnitRun::source`] and [`UnitRun::sync_time`].
     pub async fn send(&self, table: &Arc<TableSchema>, batch: RecordBatch) {
@@ -245,9 +252,10 @@ pub(crate) async fn run_table<T: Table>(job: Job) {
     }
     if !whole {
         // What hangs from the rows that are missing is missing too.
-        for below in children.iter().flat_map(|child| child.flatten()) {
-            let error = Error::fatal(format!("not all rows of the parent table {} could be read", T::NAME));
-            job.run.fail(&below.schema, error.with_code(PARENT_FAILED)).await;
+        let error = Error::fatal(format!("not all rows of the parent table {} could be read", T::NAME));
+        let error = error.with_code(PARENT_FAILED);
+        for child in &children {
+            job.run.fail_all(child, error.clone()).await;
         }
     }
 }
@@ -264,9 +272,10 @@ impl Children {
         if let Some(Err(error)) = self.tasks.join_next().await
             && error.is_panic()
         {
-            for below in self.tables.iter().flat_map(|child| child.flatten()) {
-                let error = Error::fatal("the connector panicked while it read a row's children; this is a bug");
-                job.run.fail(&below.schema, error.with_code("Panic")).await;
+            let error = Error::fatal("the connector panicked while it read a row's children; this is a bug");
+            let error = error.with_code(PANIC);
+            for child in &self.tables {
+                job.run.fail_all(child, error.clone()).await;
             }
         }
     }
@@ -275,13 +284,13 @@ impl Children {
 /// The code of the error that a table has because its parent table has one.
 pub const PARENT_FAILED: &str = "ParentFailed";
 
+/// The code of an error that was a panic.
+pub const PANIC: &str = "Panic";
+
 pub(crate) async fn flush_table<T: Table>(job: Job) {
-    let Ok(cx) = context_without_parent::<T>(&job) else { return };
-    let builder = job.run.builder::<T>(&job.node.schema, &cx);
+    // A scope of the wrong type has failed the table when it was read.
+    let Ok(scope) = typed::<T::Scope>(&job.scope, "scope", T::NAME) else { return };
+    let builder = job.run.builder::<T>(&job.node.schema, &scope);
     let batch = lock(&builder).take();
     job.run.hand_on(&job.node.schema, batch).await;
-}
-
-fn context_without_parent<T: Table>(job: &Job) -> Result<Arc<T::Scope>> {
-    typed(&job.scope, "scope", T::NAME)
 }

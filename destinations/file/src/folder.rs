@@ -31,10 +31,7 @@ pub struct Shared {
 impl Shared {
     /// Takes note that a file has appeared or vanished.
     pub fn touched(&self, file: &Path) {
-        let folder = match file.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
+        let folder = local::openable(file.parent().unwrap_or(Path::new("")));
         let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
         if !touched.contains(folder) {
             touched.insert(folder.to_owned());
@@ -83,7 +80,7 @@ impl Destination for Folder {
             }
             let root = shared.settings.template.root();
             local::check_folder_or_above(&root)?;
-            let root = if root.as_os_str().is_empty() { Path::new(".") } else { &root };
+            let root = local::openable(&root);
             std::fs::create_dir_all(root).map_err(temporary::failed(root))?;
             temporary::clean(root, shared.settings.template.depth());
             Ok(())

@@ -3,7 +3,7 @@
 
 use headwater_sdk::Timestamp;
 use headwater_sdk::arrow::datatypes::TimeUnit;
-use headwater_sdk::plain::{TimeStyle, write_time};
+use headwater_sdk::plain::{TimeStyle, time_text};
 
 /// Longer names are cut; file systems allow 255 bytes, of which the template and the extension need some.
 const LONGEST: usize = 120;
@@ -91,9 +91,7 @@ pub fn sync(time: Timestamp) -> String {
 }
 
 fn text(time: Timestamp) -> String {
-    let mut out = Vec::new();
-    write_time(time.0, TimeUnit::Microsecond, TimeStyle::Rfc3339, &mut out);
-    String::from_utf8_lossy(&out).into_owned()
+    time_text(time.0, TimeUnit::Microsecond, TimeStyle::Rfc3339)
 }
 
 #[cfg(test)]

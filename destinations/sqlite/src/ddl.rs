@@ -1,6 +1,7 @@
 //! The SQL of one table: its columns' types, its creation, and the statements that write it.
 
 use headwater_sdk::arrow::datatypes::DataType;
+use headwater_sdk::plain::is_bytes;
 use headwater_sdk::schema::{SOURCE_NAME, SYNC_TIME};
 use headwater_sdk::{Column, ColumnType, TableSchema};
 
@@ -9,7 +10,8 @@ pub fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-fn list(names: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+/// Names as SQL, with commas between them.
+pub fn list(names: impl IntoIterator<Item = impl AsRef<str>>) -> String {
     names.into_iter().map(|name| quote(name.as_ref())).collect::<Vec<_>>().join(", ")
 }
 
@@ -24,7 +26,7 @@ pub fn declared(kind: &ColumnType) -> &'static str {
         data_type if data_type.is_integer() => "INTEGER",
         data_type if data_type.is_floating() => "REAL",
         DataType::Timestamp(..) => "TIMESTAMP",
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => "BLOB",
+        data_type if is_bytes(data_type) => "BLOB",
         _ => "TEXT",
     }
 }
@@ -41,13 +43,17 @@ pub fn column_definition(column: &Column) -> String {
     format!("{} {}{not_null}", quote(&column.name), declared(&column.kind))
 }
 
+/// The line of a table's definition that says its key.
+pub fn primary_key(table: &str, key: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    format!("CONSTRAINT {} PRIMARY KEY ({})", quote(&format!("{table}_cqpk")), list(key))
+}
+
 /// `CREATE TABLE` of a table that does not exist.
 pub fn create_table(schema: &TableSchema) -> String {
     let mut lines: Vec<String> = schema.columns.iter().map(column_definition).collect();
     let key = schema.key();
     if !key.is_empty() {
-        let name = quote(&format!("{}_cqpk", schema.name));
-        lines.push(format!("CONSTRAINT {name} PRIMARY KEY ({})", list(key)));
+        lines.push(primary_key(&schema.name, key));
     }
     format!("CREATE TABLE main.{} (\n  {}\n)", quote(&schema.name), lines.join(",\n  "))
 }

@@ -5,7 +5,7 @@ use headwater_sdk::destination::MigrateMode;
 use headwater_sdk::{Error, Result, TableSchema};
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
-use crate::ddl::{column_definition, create_table, create_unit_index, declared, not_null, quote};
+use crate::ddl::{column_definition, create_table, create_unit_index, declared, list, not_null, primary_key, quote};
 use crate::store::Store;
 
 /// How many tables that do not fit an error names.
@@ -45,6 +45,13 @@ fn existing(db: &Connection, table: &str) -> rusqlite::Result<Option<Vec<Existin
     Ok(Some(columns).filter(|columns| !columns.is_empty()))
 }
 
+/// The names of the key's columns, in the key's order.
+fn key_of(columns: &[Existing]) -> Vec<&str> {
+    let mut key: Vec<&Existing> = columns.iter().filter(|column| column.key > 0).collect();
+    key.sort_by_key(|column| column.key);
+    key.into_iter().map(|column| column.name.as_str()).collect()
+}
+
 /// What is in the way of a table, if anything: a view, say.
 fn other_kind(db: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
     let sql = "SELECT type FROM main.sqlite_schema WHERE name = ?1 COLLATE NOCASE AND type <> 'table'";
@@ -63,14 +70,12 @@ fn misfit(columns: &[Existing], schema: &TableSchema) -> Option<String> {
             return Some(format!("table {name}, column {column}: {found} in the database, {wanted} in the source"));
         }
     }
-    let mut found: Vec<&Existing> = columns.iter().filter(|column| column.key > 0).collect();
-    found.sort_by_key(|column| column.key);
-    let wanted = schema.key();
-    let same = found.len() == wanted.len() && wanted.iter().all(|name| found.iter().any(|found| found.is(name)));
-    if same {
+    let (found, wanted) = (key_of(columns), schema.key());
+    // SQLite does not tell names by case.
+    let has = |name: &&str| found.iter().any(|found| found.eq_ignore_ascii_case(name));
+    if found.len() == wanted.len() && wanted.iter().all(has) {
         return None;
     }
-    let found = found.iter().map(|column| column.name.as_str()).collect::<Vec<_>>();
     let shown = |key: &[&str]| if key.is_empty() { "none".to_owned() } else { format!("({})", key.join(", ")) };
     Some(format!("table {name}, key: {} in the database, {} in the source", shown(&found), shown(&wanted)))
 }
@@ -97,15 +102,13 @@ fn relax(transaction: &Transaction<'_>, columns: &[Existing], schema: &TableSche
         let default = column.default.as_ref().map(|default| format!(" DEFAULT ({default})")).unwrap_or_default();
         lines.push(format!("{} {}{not_null}{default}", quote(&column.name), column.declared));
     }
-    let mut key: Vec<&Existing> = columns.iter().filter(|column| column.key > 0).collect();
-    key.sort_by_key(|column| column.key);
+    let key = key_of(columns);
     if !key.is_empty() {
-        let key = key.iter().map(|column| quote(&column.name)).collect::<Vec<_>>().join(", ");
-        lines.push(format!("CONSTRAINT {} PRIMARY KEY ({key})", quote(&format!("{}_cqpk", schema.name))));
+        lines.push(primary_key(&schema.name, key));
     }
     let old = quote(&schema.name);
     let new = quote(&format!("{}_headwater_new", schema.name));
-    let names = columns.iter().map(|column| quote(&column.name)).collect::<Vec<_>>().join(", ");
+    let names = list(columns.iter().map(|column| &column.name));
     transaction.execute_batch(&format!(
         "CREATE TABLE main.{new} ({});
          INSERT INTO main.{new} ({names}) SELECT {names} FROM main.{old};

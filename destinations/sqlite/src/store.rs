@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use headwater_sdk::arrow::array::{Array, RecordBatch};
 use headwater_sdk::arrow::datatypes::TimeUnit;
-use headwater_sdk::plain::{TimeStyle, write_time};
-use headwater_sdk::{Committed, Error, Outcome, Part, Result, TableSchema, Timestamp, WriteMode};
+use headwater_sdk::plain::{TimeStyle, time_text};
+use headwater_sdk::{Committed, Error, Outcome, Part, Result, TableSchema, WriteMode};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior, params_from_iter};
 
@@ -190,7 +190,8 @@ impl Store {
             transaction.prepare_cached(&statements.clear)?.execute(rows.range())?;
         }
         if removes {
-            let time = stored_time(part.sync_time);
+            // As it is stored, so that the texts compare like the times.
+            let time = time_text(part.sync_time.0, TimeUnit::Microsecond, TimeStyle::Sql);
             let values = part.predicate.iter().map(|(_, value)| value.as_str());
             let values = std::iter::once(part.source.as_str()).chain(values).chain([time.as_str()]);
             let sql = delete_stale(&part.table.name, &part.predicate);
@@ -222,11 +223,4 @@ impl Store {
         }
         db.close().map_err(|(_, error)| explain(error))
     }
-}
-
-/// A point in time as it is stored, by which rows are compared.
-fn stored_time(time: Timestamp) -> String {
-    let mut out = Vec::new();
-    write_time(time.0, TimeUnit::Microsecond, TimeStyle::Sql, &mut out);
-    String::from_utf8_lossy(&out).into_owned()
 }

@@ -138,22 +138,14 @@ fn is_secret(scalar: &Scalar, by_key: bool) -> bool {
 /// Takes the secret values below a node out of a message that a type has written. `by_key` says that the key which
 /// leads to the node marks them as such.
 pub fn hide_secrets(node: &Node, by_key: bool, message: &mut String) {
-    match &node.value {
-        Value::Null => {}
+    node.scalars(by_key, &mut |_, scalar, by_key| {
         // Shorter texts are no secrets, and to replace them would spoil other words.
-        Value::Scalar(scalar) if is_secret(scalar, by_key) && scalar.text.len() >= 4 => {
+        if is_secret(scalar, by_key) && scalar.text.len() >= 4 {
             let shown = scalar.written.as_deref().unwrap_or("***");
             let escaped = scalar.text.escape_debug().to_string();
             *message = message.replace(&scalar.text, shown).replace(&escaped, shown);
         }
-        Value::Scalar(_) => {}
-        Value::List(items) => items.iter().for_each(|item| hide_secrets(item, by_key, message)),
-        Value::Map(entries) => {
-            for entry in entries {
-                hide_secrets(&entry.value, by_key || is_secret_key(&entry.key), message);
-            }
-        }
-    }
+    });
 }
 
 /// Numbers go to the visitor in the narrowest of serde's types, and it says whether they fit its own.
@@ -203,11 +195,9 @@ impl de::Deserializer<'static> for Reader<'_> {
     }
 
     fn deserialize_bool<V: Visitor<'static>>(self, visitor: V) -> Outcome<V::Value> {
-        let scalar = self.scalar("a boolean")?;
-        match scalar.text.as_str() {
-            "true" | "True" | "TRUE" if scalar.plain || scalar.written.is_some() => visitor.visit_bool(true),
-            "false" | "False" | "FALSE" if scalar.plain || scalar.written.is_some() => visitor.visit_bool(false),
-            _ => self.invalid("a boolean"),
+        match self.scalar("a boolean")?.bool() {
+            Some(value) => visitor.visit_bool(value),
+            None => self.invalid("a boolean"),
         }
     }
 

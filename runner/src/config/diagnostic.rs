@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::text::{File, Span, is_secret_key, is_secret_value};
+use crate::text::plural;
 
 /// Something wrong at a place in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,8 +143,7 @@ impl fmt::Display for Diagnostics {
         for diagnostic in &self.0 {
             writeln!(f, "{diagnostic}\n")?;
         }
-        let count = self.0.len();
-        write!(f, "{count} problem{} in the configuration; nothing was done", if count == 1 { "" } else { "s" })
+        write!(f, "{} in the configuration; nothing was done", plural(self.0.len(), "problem"))
     }
 }
 

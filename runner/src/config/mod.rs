@@ -21,7 +21,7 @@ use diagnostic::{Diagnostic, Diagnostics, Problem};
 use interpolate::Variables;
 use parse::{Entry, Node, Value};
 use source::Source;
-use text::{File, Span, is_secret_key, is_secret_value};
+use text::{File, Span, is_secret_value};
 
 /// What is to be synced.
 pub struct Configuration {
@@ -126,9 +126,15 @@ fn open(path: &Path, order: usize, variables: Variables<'_>, found: &mut Diagnos
         let help = "`headwater init aws` writes a configuration to start from";
         found.0.push(Diagnostic::plain(format!("{}: the file is empty", file.name)).help(help));
     }
+    // The places of values that are never shown.
     let mut secrets = Vec::new();
     for tree in &trees {
-        find_secrets(tree, false, &mut secrets);
+        // A reference is no secret: what it stands for is.
+        tree.scalars(false, &mut |span, scalar, by_key| {
+            if (by_key && !scalar.text.contains("${")) || is_secret_value(&scalar.text) {
+                secrets.push(span);
+            }
+        });
     }
     let secrets = Arc::new(secrets);
     let mut documents = Vec::new();
@@ -140,24 +146,6 @@ fn open(path: &Path, order: usize, variables: Variables<'_>, found: &mut Diagnos
         documents.push(document);
     }
     documents
-}
-
-/// The places of values that are never shown. A reference is no secret: what it stands for is.
-fn find_secrets(node: &Node, by_key: bool, secrets: &mut Vec<Span>) {
-    match &node.value {
-        Value::Null => {}
-        Value::Scalar(scalar) => {
-            if (by_key && !scalar.text.contains("${")) || is_secret_value(&scalar.text) {
-                secrets.push(node.span);
-            }
-        }
-        Value::List(items) => items.iter().for_each(|item| find_secrets(item, by_key, secrets)),
-        Value::Map(entries) => {
-            for entry in entries {
-                find_secrets(&entry.value, by_key || is_secret_key(&entry.key), secrets);
-            }
-        }
-    }
 }
 
 /// A value with a meaning that is not there yet: the key, whether a value is one, and what to do without it.

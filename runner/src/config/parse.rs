@@ -6,7 +6,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{DefaultMessageFormatter, Location, MessageFormatter, Spanned};
 
 use super::diagnostic::Problem;
-use super::text::{File, Span};
+use super::text::{File, Span, is_secret_key};
 
 /// A value in the file.
 #[derive(Debug, Clone)]
@@ -81,6 +81,21 @@ impl Node {
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.entry(key).map(|entry| &entry.value)
+    }
+
+    /// Visits every scalar below, with its place and whether a key that leads to it says that it is secret; `by_key`
+    /// says so of this node.
+    pub fn scalars(&self, by_key: bool, visit: &mut dyn FnMut(Span, &Scalar, bool)) {
+        match &self.value {
+            Value::Null => {}
+            Value::Scalar(scalar) => visit(self.span, scalar, by_key),
+            Value::List(items) => items.iter().for_each(|item| item.scalars(by_key, visit)),
+            Value::Map(entries) => {
+                for entry in entries {
+                    entry.value.scalars(by_key || is_secret_key(&entry.key), visit);
+                }
+            }
+        }
     }
 
     /// The text of a scalar, if all of it is known.

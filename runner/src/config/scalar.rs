@@ -17,10 +17,8 @@ impl Scalar {
         if !self.plain {
             return Inferred::Text;
         }
-        match self.text.as_str() {
-            "true" | "True" | "TRUE" => return Inferred::Bool(true),
-            "false" | "False" | "FALSE" => return Inferred::Bool(false),
-            _ => {}
+        if let Some(value) = self.bool() {
+            return Inferred::Bool(value);
         }
         if let Some(number) = self.int() {
             return Inferred::Int(number);
@@ -33,10 +31,23 @@ impl Scalar {
         }
     }
 
+    /// Whether it may be more than text. A value from a variable is a number when it looks like one, quoted or not.
+    fn is_open(&self) -> bool {
+        self.plain || self.written.is_some()
+    }
+
+    /// The truth value that it is, where one is asked for.
+    pub fn bool(&self) -> Option<bool> {
+        match self.text.as_str() {
+            "true" | "True" | "TRUE" if self.is_open() => Some(true),
+            "false" | "False" | "FALSE" if self.is_open() => Some(false),
+            _ => None,
+        }
+    }
+
     /// The whole number that it is, where one is asked for.
     pub fn int(&self) -> Option<i128> {
-        // A value from a variable is a number when it looks like one, quoted or not.
-        if !self.plain && self.written.is_none() {
+        if !self.is_open() {
             return None;
         }
         match self.text.strip_prefix("0x") {

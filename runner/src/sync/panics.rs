@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::{Mutex, Once, PoisonError};
 use std::task::{Context, Poll};
 
+use headwater_sdk::unit::PANIC;
 use headwater_sdk::{Class, Error};
 
 use crate::progress::log;
@@ -77,9 +78,6 @@ impl<F: Future> Future for Caught<F> {
         }
     }
 }
-
-/// The code of an error that was a panic.
-pub const PANIC: &str = "Panic";
 
 fn describe(class: Class, panic: &(dyn Any + Send)) -> Error {
     let text = text(panic);

@@ -17,7 +17,7 @@ use arrow::datatypes::{DataType, Field, FieldRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 pub use encode::{PlainJson, json_options};
-pub use time::{TimeStyle, write_time};
+pub use time::{TimeStyle, time_text, write_time};
 
 use crate::error::{Error, Result};
 use crate::schema::Extension;
@@ -111,7 +111,7 @@ pub fn text(field: &FieldRef, array: &ArrayRef) -> Result<StringArray> {
         return extension_text(extension, array);
     }
     let kind = array.data_type();
-    if kind.is_nested() || is_bytes(kind) || matches!(kind, DataType::Timestamp(..)) {
+    if has_own_form(kind) {
         let options = json_options();
         let mut encoder = arrow_json::writer::make_encoder(field, array, &options).map_err(wrong)?;
         // What is not nested is a JSON string of characters that need no escape, and loses its quotes.
@@ -137,7 +137,14 @@ pub fn text(field: &FieldRef, array: &ArrayRef) -> Result<StringArray> {
     })
 }
 
-fn is_bytes(kind: &DataType) -> bool {
+/// Whether the text of a type that is no extension's is a form of ours, and not Arrow's: what is nested, bytes, and
+/// points in time.
+pub fn has_own_form(kind: &DataType) -> bool {
+    kind.is_nested() || is_bytes(kind) || matches!(kind, DataType::Timestamp(..))
+}
+
+/// Whether a type is bytes, in any of Arrow's layouts.
+pub fn is_bytes(kind: &DataType) -> bool {
     matches!(kind, DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_))
 }
 

@@ -77,15 +77,16 @@ pub fn write_time(value: i64, unit: TimeUnit, style: TimeStyle, out: &mut Vec<u8
     }
 }
 
+/// A point in time as text, as [`write_time`] writes it.
+pub fn time_text(value: i64, unit: TimeUnit, style: TimeStyle) -> String {
+    let mut out = Vec::new();
+    write_time(value, unit, style, &mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    fn text(value: i64, unit: TimeUnit, style: TimeStyle) -> String {
-        let mut out = Vec::new();
-        write_time(value, unit, style, &mut out);
-        String::from_utf8_lossy(&out).into_owned()
-    }
+    use super::{TimeStyle, TimeUnit, time_text as text};
 
     #[test]
     fn agrees_with_jiff_over_all_its_years() {

@@ -59,10 +59,7 @@ pub enum Sink {
 
 /// Whether a column is made text before the CSV writer sees it, which does not know how, or knows another form.
 fn is_made_text(field: &Field) -> bool {
-    let kind = field.data_type();
-    let bytes =
-        matches!(kind, DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_));
-    bytes || kind.is_nested() || matches!(kind, DataType::Timestamp(..)) || Extension::of(field).is_some()
+    plain::has_own_form(field.data_type()) || Extension::of(field).is_some()
 }
 
 impl Sink {
