@@ -107,9 +107,14 @@ impl Registry {
         find(&self.sources, path)
     }
 
-    /// The destination of a `path`.
-    pub fn destination(&self, path: &str) -> Option<&Builtin<dyn Destination>> {
-        find(&self.destinations, path)
+    /// The connector that a document's `path` names. Without one there is a problem.
+    pub fn source_at(&self, path: &Node, problems: &mut Vec<Problem>) -> Option<&Builtin<dyn Connector>> {
+        find_at(path, ("source", &self.sources), ("destination", &self.destinations), problems)
+    }
+
+    /// The destination that a document's `path` names. Without one there is a problem.
+    pub fn destination_at(&self, path: &Node, problems: &mut Vec<Problem>) -> Option<&Builtin<dyn Destination>> {
+        find_at(path, ("destination", &self.destinations), ("source", &self.sources), problems)
     }
 
     /// Every table of a connector, where it can be made without a `spec`.
@@ -128,17 +133,33 @@ fn short(path: &str) -> &str {
     PREFIXES.iter().find_map(|prefix| path.strip_prefix(prefix)).unwrap_or(path)
 }
 
+/// What the `path` of a document names, or a problem. `builtins` are of its own kind, `others` of the other.
+fn find_at<'a, T: ?Sized + 'static, O: ?Sized + 'static>(
+    path: &Node,
+    (noun, builtins): (&str, &'a [Builtin<T>]),
+    (other, others): (&str, &[Builtin<O>]),
+    problems: &mut Vec<Problem>,
+) -> Option<&'a Builtin<T>> {
+    let text = path.text()?;
+    let found = find(builtins, text);
+    if found.is_none() {
+        let known: Vec<&str> = builtins.iter().map(|builtin| builtin.name).collect();
+        let is_other = find(others, text).is_some();
+        problems.push(unknown_path(path.span, text, noun, &known, is_other.then_some(other)));
+    }
+    found
+}
+
 /// The problem of a `path` that names nothing that is built in. `noun` is what it should name, `known` are the names
-/// there are, and `others` are those of the other kind.
-pub fn unknown_path(span: Span, path: &str, noun: &str, known: &[&str], other: &str, others: &[&str]) -> Problem {
-    let name = short(path);
-    if others.contains(&name) {
+/// there are, and `other` is the kind that it is a name of, if any.
+fn unknown_path(span: Span, path: &str, noun: &str, known: &[&str], other: Option<&str>) -> Problem {
+    if let Some(other) = other {
         return Problem::new(span, format!("`{path}` is a {other}, not a {noun}"))
             .help(format!("say `kind: {other}`, or choose a {noun}: {}", known.join(", ")));
     }
     let problem = Problem::new(span, format!("there is no {noun} `{path}`"));
     // The nearest name is looked for with the team's name left out, whatever team that is.
-    let base = name.rsplit('/').next().unwrap_or(name);
+    let base = path.rsplit('/').next().unwrap_or(path);
     match nearest(base, known.iter().copied()) {
         Some(nearest) => problem.nearest(Some(nearest)),
         None => problem.help(format!("built in are: {}", known.join(", "))),

@@ -254,10 +254,10 @@ fn find_tables(of: &[PathBuf], filter: Filter, registry: &Registry) -> Result<Ve
             docs.extend(tables_of(builtin)?);
         } else if name.exists() {
             for source in load(std::slice::from_ref(name), registry)?.sources {
-                let mut roots = source.connector.tables();
-                if filter == Filter::Spec {
-                    roots = source.selection().apply(roots);
-                }
+                let roots = match filter {
+                    Filter::All => source.connector.tables(),
+                    Filter::Spec => source.tables,
+                };
                 docs.extend(tables::docs(&source.spec.name, &roots));
             }
         } else {

@@ -8,7 +8,6 @@ use crate::connector::{Connector, Plan};
 use crate::error::{Error, Result};
 use crate::registry::{Node, tables_of};
 use crate::scope::{Scope, Scopes};
-use crate::selection::Selection;
 use crate::table::Anything;
 use crate::unit::{Unit, UnitRun, run_unit};
 
@@ -57,9 +56,8 @@ impl<A: Api> Connector for ApiConnector<A> {
         self.0.check().await
     }
 
-    async fn plan(&self, selection: &Selection) -> Result<Plan> {
-        let nodes = selection.apply(self.tables());
-        let mut kinds: Vec<Scopes> = nodes.iter().map(|node| node.schema.scopes).collect();
+    async fn plan(&self, tables: &[Node]) -> Result<Plan> {
+        let mut kinds: Vec<Scopes> = tables.iter().map(|node| node.schema.scopes).collect();
         kinds.sort_by_key(|kind| kind.name);
         kinds.dedup_by_key(|kind| kind.name);
         let mut scopes = self.0.scopes(&kinds).await?;
@@ -73,7 +71,7 @@ impl<A: Api> Connector for ApiConnector<A> {
         // Scope by scope within a table would hit one API with all of a sync's calls at once; table by table within a
         // scope spreads them.
         for (kind, scope) in &scopes.open {
-            for node in nodes.iter().filter(|node| node.schema.scopes.name == *kind) {
+            for node in tables.iter().filter(|node| node.schema.scopes.name == *kind) {
                 let columns = node.schema.scopes.columns.iter();
                 units.push(Unit {
                     node: node.clone(),

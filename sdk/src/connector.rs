@@ -6,7 +6,6 @@ use async_trait::async_trait;
 
 use crate::error::{Error, Result};
 use crate::registry::Node;
-use crate::selection::Selection;
 use crate::unit::{Unit, UnitRun};
 
 /// What a sync is going to read.
@@ -27,8 +26,8 @@ pub trait Connector: Send + Sync {
     /// Whether the source can be reached with the credentials at hand; a line for each thing that was checked.
     async fn check(&self) -> Result<Vec<String>>;
 
-    /// Connects, and splits the selected tables into units.
-    async fn plan(&self, selection: &Selection) -> Result<Plan>;
+    /// Connects, and splits the tables to be read, trees of [`Connector::tables`] or parts of them, into units.
+    async fn plan(&self, tables: &[Node]) -> Result<Plan>;
 
     /// Runs one unit. Failures are said through `run`; a failure of one table leaves the others alone.
     async fn run(&self, unit: &Unit, run: Arc<UnitRun>);

@@ -8,7 +8,7 @@ use headwater_sdk::arrow::array::{Array, AsArray, RecordBatch};
 use headwater_sdk::arrow::datatypes::Int64Type;
 use headwater_sdk::fetch::Calls;
 use headwater_sdk::unit::UnitRun;
-use headwater_sdk::{Class, Error, Message, Selection, Timestamp};
+use headwater_sdk::{Class, Error, Message, Timestamp};
 use headwater_xkcd::{Spec, connector};
 
 struct Server {
@@ -58,7 +58,7 @@ fn comic(folder: &Path, number: i64) -> String {
 
 async fn sync(url: &str) -> Result<(Vec<RecordBatch>, Vec<Error>), Error> {
     let connector = connector(Spec { url: Some(url.to_owned()), ..Spec::default() })?;
-    let plan = connector.plan(&Selection::all()).await?;
+    let plan = connector.plan(&connector.tables()).await?;
     assert_eq!(plan.units.len(), 1);
     let (sender, mut receiver) = tokio::sync::mpsc::channel(64);
     let run = UnitRun::new("xkcd", Timestamp::now(), Calls::new(8), sender);

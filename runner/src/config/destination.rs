@@ -11,7 +11,7 @@ use super::diagnostic::Problem;
 use super::failure::missing_keys;
 use super::registry_key::{RegistryName, refuse_plugin};
 use super::{Document, UnsupportedValue};
-use crate::builtin::{Registry, unknown_path};
+use crate::builtin::Registry;
 
 /// A destination: where rows go, and what happens to those that are there already.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -88,14 +88,7 @@ pub(super) fn read(document: &mut Document, registry: &Registry, problems: &mut 
     let (owner, node) = document.spec(WHAT, problems)?;
     let spec: Option<DestinationSpec> = decode(node, owner, WHAT, problems);
     missing_keys(node, owner, &["name", "path"], WHAT, problems);
-    let path = node.get("path").filter(|_| !plugin)?;
-    let text = path.text()?;
-    let Some(builtin) = registry.destination(text) else {
-        let names: Vec<&str> = registry.destinations.iter().map(|builtin| builtin.name).collect();
-        let others: Vec<&str> = registry.sources.iter().map(|builtin| builtin.name).collect();
-        problems.push(unknown_path(path.span, text, "destination", &names, "source", &others));
-        return None;
-    };
+    let builtin = registry.destination_at(node.get("path").filter(|_| !plugin)?, problems)?;
     let (target, spec) = (document.make(builtin, owner, problems)?, spec?);
     if let Err(error) = target.supports(spec.write_mode) {
         let entry = node.entry("write_mode").or_else(|| node.entry("path"));

@@ -58,8 +58,7 @@ pub fn check(documents: &[Document], unread: bool, found: &mut Diagnostics) {
 pub fn check_tables(sources: &[Source], found: &mut Diagnostics) {
     let mut seen: HashMap<(&str, String), (&str, Arc<TableSchema>)> = HashMap::new();
     for source in sources {
-        let roots = source.selection().apply(source.connector.tables());
-        for node in roots.iter().flat_map(Table::flatten) {
+        for node in source.tables.iter().flat_map(Table::flatten) {
             for destination in &source.spec.destinations {
                 let key = (destination.as_str(), node.schema.name.clone());
                 let (first, schema) = seen.entry(key).or_insert_with(|| (&source.spec.name, Arc::clone(&node.schema)));

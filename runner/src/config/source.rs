@@ -8,7 +8,8 @@ use super::decode::decode;
 use super::diagnostic::Problem;
 use super::failure::missing_keys;
 use super::registry_key::{RegistryName, refuse_plugin};
-use crate::builtin::{Registry, unknown_path};
+use crate::builtin::Registry;
+use headwater_sdk::registry::Node as Table;
 use headwater_sdk::{Connector, Selection};
 
 /// A source: where rows come from, which tables are read, and where they go.
@@ -65,13 +66,8 @@ pub struct Source {
     pub spec: SourceSpec,
     /// Where the rows come from; not connected yet.
     pub connector: Box<dyn Connector>,
-}
-
-impl Source {
     /// The tables that are read.
-    pub fn selection(&self) -> Selection {
-        self.spec.selection()
-    }
+    pub tables: Vec<Table>,
 }
 
 impl SourceSpec {
@@ -103,14 +99,7 @@ pub(super) fn read(document: &mut Document, registry: &Registry, problems: &mut 
             problems.push(Problem::new(entry.span, format!("`{key}` names no {noun}")));
         }
     }
-    let path = node.get("path").filter(|_| !plugin)?;
-    let text = path.text()?;
-    let Some(builtin) = registry.source(text) else {
-        let names: Vec<&str> = registry.sources.iter().map(|builtin| builtin.name).collect();
-        let others: Vec<&str> = registry.destinations.iter().map(|builtin| builtin.name).collect();
-        problems.push(unknown_path(path.span, text, "source", &names, "destination", &others));
-        return None;
-    };
+    let builtin = registry.source_at(node.get("path").filter(|_| !plugin)?, problems)?;
     let connector = document.make(builtin, owner, problems);
     let spec = spec?;
     // With a wrong `spec:` the tables are still known, so misspelt ones are told at the same time.
@@ -118,21 +107,23 @@ pub(super) fn read(document: &mut Document, registry: &Registry, problems: &mut 
         Some(connector) => connector.tables(),
         None => Registry::tables(builtin).unwrap_or_default(),
     };
+    let selection = spec.selection();
+    let selected = selection.apply(tables.clone());
     if !tables.is_empty() && !spec.tables.is_empty() {
-        check_tables(document, &spec, &tables, builtin.name, problems);
+        check_tables(document, &selection, &tables, &selected, builtin.name, problems);
     }
-    Some(Source { spec, connector: connector? })
+    Some(Source { spec, connector: connector?, tables: selected })
 }
 
 fn check_tables(
     document: &Document,
-    spec: &SourceSpec,
-    tables: &[headwater_sdk::registry::Node],
+    selection: &Selection,
+    tables: &[Table],
+    selected: &[Table],
     connector: &str,
     problems: &mut Vec<Problem>,
 ) {
     let Some(node) = document.root.get("spec") else { return };
-    let selection = spec.selection();
     let unmatched = selection.unmatched(tables);
     for unmatched in &unmatched {
         let key = if unmatched.skip { "skip_tables" } else { "tables" };
@@ -145,7 +136,7 @@ fn check_tables(
             None => problem.help(format!("`headwater tables {connector}` lists them all")),
         });
     }
-    if unmatched.is_empty() && selection.apply(tables.to_vec()).is_empty() {
+    if unmatched.is_empty() && selected.is_empty() {
         let span = node.entry("skip_tables").or_else(|| node.entry("tables")).map_or(node.span, |entry| entry.span);
         problems.push(Problem::new(span, "no table is left to read").help("`skip_tables` leaves out all of `tables`"));
     }

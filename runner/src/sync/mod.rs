@@ -146,9 +146,8 @@ impl Common {
 
     /// Connects to every source. Without an answer, the sync was stopped.
     async fn plan(&self, sources: &[Source]) -> Option<Vec<Result<Plan>>> {
-        let selections: Vec<_> = sources.iter().map(Source::selection).collect();
-        let plans = sources.iter().zip(&selections).map(|(source, selection)| async move {
-            caught(Class::Fatal, source.connector.plan(selection)).await.and_then(|plan| plan)
+        let plans = sources.iter().map(|source| async move {
+            caught(Class::Fatal, source.connector.plan(&source.tables)).await.and_then(|plan| plan)
         });
         tokio::select! {
             biased;
@@ -248,9 +247,8 @@ async fn run_one(run: Arc<SourceRun>, unit: Unit, slots: Arc<Semaphore>) -> (usi
 }
 
 fn add_tables(source: &Source, targets: &mut [Target]) {
-    let roots = source.selection().apply(source.connector.tables());
     for target in targets.iter_mut().filter(|target| source.spec.destinations.contains(&target.name)) {
-        for node in roots.iter().flat_map(headwater_sdk::registry::Node::flatten) {
+        for node in source.tables.iter().flat_map(headwater_sdk::registry::Node::flatten) {
             target.add(&node.schema);
         }
     }

@@ -22,7 +22,7 @@ use headwater_sdk::registry::Node;
 use headwater_sdk::scope::{ScopeColumn, Scopes};
 use headwater_sdk::unit::{Job, Unit, UnitRun};
 use headwater_sdk::{
-    AnyTable, Class, Column, ColumnType, Connector, Error, Extension, Plan, Result, Selection, TableSchema, async_trait,
+    AnyTable, Class, Column, ColumnType, Connector, Error, Extension, Plan, Result, TableSchema, async_trait,
 };
 use serde::Deserialize;
 
@@ -90,8 +90,8 @@ impl Connector for OtherShops {
     async fn check(&self) -> Result<Vec<String>> {
         self.0.check().await
     }
-    async fn plan(&self, selection: &Selection) -> Result<Plan> {
-        self.0.plan(selection).await
+    async fn plan(&self, tables: &[Node]) -> Result<Plan> {
+        self.0.plan(tables).await
     }
     async fn run(&self, unit: &Unit, run: Arc<UnitRun>) {
         self.0.run(unit, run).await;
@@ -152,9 +152,8 @@ impl Connector for Shops {
         }
     }
 
-    async fn plan(&self, selection: &Selection) -> Result<Plan> {
+    async fn plan(&self, nodes: &[Node]) -> Result<Plan> {
         let (open, failures) = self.shops()?;
-        let nodes = selection.apply(self.tables());
         let unit = |shop: &String, node: &Node| Unit {
             node: node.clone(),
             scope: shop.clone(),

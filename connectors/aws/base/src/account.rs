@@ -7,6 +7,7 @@ use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion};
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 use headwater_sdk::text::nearest;
@@ -36,9 +37,9 @@ pub struct OpenAccount {
     pub config: SdkConfig,
 }
 
-/// Opens an account and asks it who we are.
-pub async fn open(spec: &Spec, account: &Account) -> Result<OpenAccount> {
-    let mut config = load(spec, account).await;
+/// Opens an account and asks it who we are. All of its calls go through `http`.
+pub async fn open(spec: &Spec, account: &Account, http: SharedHttpClient) -> Result<OpenAccount> {
+    let mut config = load(spec, account, http).await;
     if let Some(role) = &account.role_arn {
         let mut provider = AssumeRoleProvider::builder(role)
             .configure(&opening(&config))
@@ -78,7 +79,7 @@ fn advise(error: Error, spec: &Spec, account: &Account) -> Error {
     Error { message, ..error }
 }
 
-async fn load(spec: &Spec, account: &Account) -> SdkConfig {
+async fn load(spec: &Spec, account: &Account, http: SharedHttpClient) -> SdkConfig {
     let retries = RetryConfig::standard()
         .with_max_attempts(spec.max_retries.unwrap_or(10).saturating_add(1))
         .with_max_backoff(Duration::from_secs(spec.max_backoff.unwrap_or(30)));
@@ -88,7 +89,7 @@ async fn load(spec: &Spec, account: &Account) -> SdkConfig {
         .build();
     let region = account.default_region.clone().or_else(|| spec.custom_endpoint_signing_region.clone());
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(crate::http::client())
+        .http_client(http)
         .retry_config(retries)
         .timeout_config(timeouts)
         .region(Region::new(region.unwrap_or_else(|| DEFAULT_REGION.to_owned())));

@@ -10,7 +10,7 @@ use headwater_sdk::{Error, Result, Scopes, async_trait};
 use crate::account::{self, OpenAccount, global_region};
 use crate::scope::{GLOBAL, REGIONAL, Scope};
 use crate::spec::{Account, Spec};
-use crate::{Regions, Service};
+use crate::{Regions, Service, http};
 use aws_types::region::Region;
 
 /// AWS, with the services that this build has.
@@ -36,9 +36,13 @@ impl AwsApi {
     /// Opens all accounts, a few at a time; each with its name and what came of it, in the order of the spec.
     async fn open(&self) -> Vec<(Account, Result<OpenAccount>)> {
         let at_once = self.spec.initialization_concurrency.unwrap_or(4).max(1);
-        let opened = self.accounts().into_iter().map(|account| async move {
-            let open = account::open(&self.spec, &account).await;
-            (account, open)
+        let http = http::client();
+        let opened = self.accounts().into_iter().map(|account| {
+            let http = http.clone();
+            async move {
+                let open = account::open(&self.spec, &account, http).await;
+                (account, open)
+            }
         });
         futures::stream::iter(opened).buffered(at_once).collect().await
     }

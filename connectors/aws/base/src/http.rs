@@ -1,4 +1,4 @@
-//! The one HTTP client of all services: hyper with rustls and ring, its connections shared by every scope.
+//! The HTTP client: hyper with rustls and ring. A sync makes one, whose connections all accounts and scopes share.
 
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
