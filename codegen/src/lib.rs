@@ -8,6 +8,7 @@ pub mod attributes;
 pub mod docs;
 pub mod expand;
 pub mod names;
+pub mod paging;
 pub mod service;
 pub mod smithy;
 pub mod source;

@@ -12,6 +12,7 @@ use syn::{GenericArgument, Item, PathArguments, Type, Visibility};
 
 use crate::docs::{doc_comment, markdown};
 use crate::names::{folded, pascal, snake};
+use crate::paging::{Paging, paging};
 use crate::source::{self, CrateSource, Result, SourceError};
 
 /// What a field of the client holds.
@@ -71,22 +72,6 @@ pub struct Shape {
     pub members: Vec<Member>,
 }
 
-/// How an operation's answer is continued.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Paging {
-    /// It is not.
-    Once,
-    /// The client has a paginator.
-    Paginator,
-    /// By a token: the input's member, and the output's.
-    Token {
-        /// The input's member.
-        input: String,
-        /// The output's member.
-        output: String,
-    },
-}
-
 /// An operation.
 #[derive(Debug, Clone)]
 pub struct Operation {
@@ -99,15 +84,6 @@ pub struct Operation {
     /// How it is continued.
     pub paging: Paging,
 }
-
-/// Tokens of calls without a paginator: the input's member, then the output's members that may continue it.
-const TOKENS: [(&str, &[&str]); 5] = [
-    ("next_token", &["next_token", "next_page_token"]),
-    ("marker", &["next_marker", "marker"]),
-    ("continuation_token", &["next_continuation_token"]),
-    ("next_marker", &["next_marker"]),
-    ("page_token", &["next_page_token"]),
-];
 
 /// A client crate being read; what was read once is kept.
 pub struct Client {
@@ -283,12 +259,7 @@ impl Client {
         });
         let api_name = api_name.unwrap_or_else(|| output.trim_end_matches("Output").to_owned());
         let output = self.shape(&output)?.ok_or_else(missing)?;
-        let paging = if folder.join("paginator.rs").exists() {
-            Paging::Paginator
-        } else {
-            let input = source::parse(&folder.join(format!("_{name}_input.rs")))?;
-            token_of(&input, &output)
-        };
+        let paging = paging(&self.source.root, &folder, name, &output)?;
         Ok(Some(Operation { name: name.to_owned(), api_name, output, paging }))
     }
 }
@@ -297,26 +268,4 @@ impl Client {
 fn redacted(text: &str) -> HashSet<String> {
     let hidden = text.lines().filter(|line| line.contains("*** Sensitive Data Redacted ***"));
     hidden.filter_map(|line| line.split('"').nth(1).map(str::to_owned)).collect()
-}
-
-fn token_of(input: &syn::File, output: &Shape) -> Paging {
-    let inputs: HashSet<String> = input
-        .items
-        .iter()
-        .filter_map(|item| match item {
-            Item::Struct(item) if item.ident.to_string().ends_with("Input") => Some(item),
-            _ => None,
-        })
-        .flat_map(|item| item.fields.iter().filter_map(|field| field.ident.as_ref()))
-        .map(ToString::to_string)
-        .collect();
-    let text = Some(Kind::Optional(Box::new(Kind::Scalar("String".to_owned()))));
-    for (token, next) in TOKENS {
-        let next =
-            next.iter().find(|next| output.members.iter().any(|member| member.name == **next && member.kind == text));
-        if let Some(next) = next.filter(|_| inputs.contains(token)) {
-            return Paging::Token { input: token.to_owned(), output: (*next).to_owned() };
-        }
-    }
-    Paging::Once
 }

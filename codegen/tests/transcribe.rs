@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use headwater_codegen::paging::Paging;
 use headwater_codegen::service::Service;
-use headwater_codegen::smithy::{Client, Paging};
+use headwater_codegen::smithy::Client;
 use headwater_codegen::source::{CrateSource, SourceError};
 use headwater_codegen::transcribe::transcribe;
 
@@ -47,7 +48,8 @@ fn everything_a_client_can_have() {
 fn a_token_without_a_paginator() {
     let operation = client().operation("list_things").expect("it is read").expect("it is there");
     let token = || "next_token".to_owned();
-    assert_eq!(operation.paging, Paging::Token { input: token(), output: token() });
+    let output = vec![(token(), true)];
+    assert_eq!(operation.paging, Paging::Token { input: token(), output, truncated: None });
     assert_eq!(client().operation("list_names").expect("it is read").expect("it is there").paging, Paging::Once);
     assert!(client().operation("list_thinks").expect("it is read").is_none());
 }

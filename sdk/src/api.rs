@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::stream::{BoxStream, StreamExt};
 
-use crate::connector::{Connector, Plan};
+use crate::calls::CallLimits;
+use crate::connector::{Connector, Found, Wanted};
 use crate::error::{Error, Result};
 use crate::registry::{Node, tables_of};
 use crate::scope::{Scope, Scopes};
@@ -23,28 +25,96 @@ pub trait Api: Send + Sync + 'static {
     /// Tries the credentials; a line for each thing that was checked.
     async fn check(&self) -> Result<Vec<String>>;
 
-    /// The scopes of each kind that is asked for, and what could not be opened.
-    async fn scopes(&self, kinds: &[Scopes]) -> Result<ApiScopes<Self::Scope>>;
+    /// Opens the scopes that are asked for, as fast as the stream is read but for a few ahead.
+    fn scopes(self: Arc<Self>, wanted: WantedScopes) -> BoxStream<'static, Opened<Self::Scope>>;
+
+    /// Whether a package's tables can be read in a scope: not every service is everywhere.
+    fn offers(&self, package: &'static str, scope: &Self::Scope) -> bool {
+        let _ = (package, scope);
+        true
+    }
 
     /// The client of a package for a scope.
     async fn client(&self, package: &'static str, scope: &Self::Scope) -> Result<Anything>;
 
-    /// How many calls may be under way at once.
-    fn concurrency(&self) -> usize {
-        64
+    /// How calls are limited.
+    fn limits(&self) -> CallLimits {
+        CallLimits::default()
     }
 }
 
-/// The scopes that were opened.
-pub struct ApiScopes<S> {
-    /// Each scope with the name of its kind.
-    pub open: Vec<(&'static str, Arc<S>)>,
-    /// What could not be opened, and why.
-    pub failures: Vec<(String, Error)>,
+/// One step of opening scopes.
+pub enum Opened<S> {
+    /// So many more places, such as accounts, are going to be opened.
+    Places(usize),
+    /// A place is open: its scopes, each with the name of its kind.
+    Open(Vec<(&'static str, Arc<S>)>),
+    /// A place could not be opened: its name and why.
+    Failed(String, Error),
+}
+
+/// Which scopes are asked for.
+#[derive(Clone)]
+pub struct WantedScopes {
+    tables: Vec<Arc<Node>>,
+    wanted: Wanted,
+}
+
+impl WantedScopes {
+    /// The scopes of tables, as far as their units are wanted.
+    pub fn new(tables: Vec<Arc<Node>>, wanted: Wanted) -> Self {
+        Self { tables, wanted }
+    }
+
+    /// Whether any table is read for a kind of scope.
+    pub fn kind(&self, kind: Scopes) -> bool {
+        self.tables.iter().any(|node| node.schema.scopes.name == kind.name)
+    }
+
+    /// Whether any table is read for the scope of a kind and an id. A scope of which this is not so need not be opened.
+    pub fn scope(&self, kind: Scopes, id: &str) -> bool {
+        let mut tables = self.tables.iter().filter(|node| node.schema.scopes.name == kind.name);
+        tables.any(|node| (self.wanted)(&node.schema.name, id))
+    }
 }
 
 /// The connector of an API.
-pub struct ApiConnector<A>(pub A);
+pub struct ApiConnector<A>(Arc<A>);
+
+impl<A: Api> ApiConnector<A> {
+    /// The connector of an API.
+    pub fn new(api: A) -> Self {
+        Self(Arc::new(api))
+    }
+}
+
+/// The units of a place that was opened. Scope by scope and table by table within it, so that the calls of a sync are
+/// spread over places and APIs.
+fn units<A: Api>(api: &A, scopes: &WantedScopes, open: Vec<(&'static str, Arc<A::Scope>)>) -> Vec<Unit> {
+    let mut units = Vec::new();
+    for (kind, scope) in open {
+        let id = scope.id();
+        for node in scopes.tables.iter().filter(|node| node.schema.scopes.name == kind) {
+            if !(scopes.wanted)(&node.schema.name, &id) {
+                continue;
+            }
+            if !api.offers(node.package, &scope) {
+                tracing::debug!(table = node.schema.name, scope = id, "the service is not offered there");
+                continue;
+            }
+            let columns = node.schema.scopes.columns.iter();
+            units.push(Unit {
+                node: Arc::clone(node),
+                scope: id.clone(),
+                predicate: columns
+                    .filter_map(|column| Some((column.name.to_owned(), scope.value(column.name)?.to_owned())))
+                    .collect(),
+                handle: Arc::clone(&scope) as Anything,
+            });
+        }
+    }
+    units
+}
 
 #[async_trait]
 impl<A: Api> Connector for ApiConnector<A> {
@@ -56,34 +126,17 @@ impl<A: Api> Connector for ApiConnector<A> {
         self.0.check().await
     }
 
-    async fn plan(&self, tables: &[Node]) -> Result<Plan> {
-        let mut kinds: Vec<Scopes> = tables.iter().map(|node| node.schema.scopes).collect();
-        kinds.sort_by_key(|kind| kind.name);
-        kinds.dedup_by_key(|kind| kind.name);
-        let mut scopes = self.0.scopes(&kinds).await?;
-        if scopes.open.is_empty()
-            && scopes.failures.len() == 1
-            && let Some((what, error)) = scopes.failures.pop()
-        {
-            return Err(error.while_doing(what));
-        }
-        let mut units = Vec::new();
-        // Scope by scope within a table would hit one API with all of a sync's calls at once; table by table within a
-        // scope spreads them.
-        for (kind, scope) in &scopes.open {
-            for node in tables.iter().filter(|node| node.schema.scopes.name == *kind) {
-                let columns = node.schema.scopes.columns.iter();
-                units.push(Unit {
-                    node: node.clone(),
-                    scope: scope.id(),
-                    predicate: columns
-                        .filter_map(|column| Some((column.name.to_owned(), scope.value(column.name)?.to_owned())))
-                        .collect(),
-                    handle: Arc::clone(scope) as Anything,
-                });
-            }
-        }
-        Ok(Plan { units, failures: scopes.failures })
+    fn plan(self: Arc<Self>, tables: Vec<Arc<Node>>, wanted: Wanted) -> BoxStream<'static, Found> {
+        let api = Arc::clone(&self.0);
+        let scopes = WantedScopes::new(tables, wanted);
+        let opened = Arc::clone(&api).scopes(scopes.clone());
+        opened
+            .map(move |opened| match opened {
+                Opened::Places(count) => Found::Places(count),
+                Opened::Open(open) => Found::Open(units(&*api, &scopes, open)),
+                Opened::Failed(what, error) => Found::Failed(what, error),
+            })
+            .boxed()
     }
 
     async fn run(&self, unit: &Unit, run: Arc<UnitRun>) {
@@ -97,7 +150,7 @@ impl<A: Api> Connector for ApiConnector<A> {
         }
     }
 
-    fn concurrency(&self) -> usize {
-        self.0.concurrency()
+    fn limits(&self) -> CallLimits {
+        self.0.limits()
     }
 }

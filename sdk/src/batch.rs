@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, FixedSizeBinaryBuilder, RecordBatch, StringArray, TimestampMicrosecondArray};
 use uuid::Uuid;
 
-use crate::column::ColumnWriter;
+use crate::column::{ColumnDef, ColumnWriter};
 use crate::cq_id::CqId;
 use crate::error::{Error, Result};
 use crate::schema::{self, TableSchema};
@@ -34,6 +34,9 @@ enum KeyPart {
     Column(usize),
 }
 
+/// The columns of a table, shared by all builders of it.
+pub type Columns<T> = Arc<[ColumnDef<Row<T>>]>;
+
 /// Collects rows of one table and one scope.
 pub struct BatchBuilder<T: Table> {
     schema: Arc<TableSchema>,
@@ -55,12 +58,11 @@ impl<T: Table> BatchBuilder<T> {
     /// An empty builder.
     pub fn new(
         schema: Arc<TableSchema>,
-        source: &str,
-        sync_time: Timestamp,
+        columns: &[ColumnDef<Row<T>>],
+        (source, sync_time): (&str, Timestamp),
         scope: &T::Scope,
         limits: BatchLimits,
     ) -> Self {
-        let columns = T::columns();
         let value = |name: &str| scope.value(name).unwrap_or_default().to_owned();
         let mut key: Vec<(&'static str, KeyPart)> = Vec::new();
         for name in T::KEY {
@@ -77,8 +79,8 @@ impl<T: Table> BatchBuilder<T> {
             scope: T::SCOPES.columns.iter().map(|column| value(column.name)).collect(),
             key,
             writers: columns.iter().map(|column| column.writer()).collect(),
-            ids: FixedSizeBinaryBuilder::new(16),
-            parents: FixedSizeBinaryBuilder::new(16),
+            ids: FixedSizeBinaryBuilder::with_capacity(0, 16),
+            parents: FixedSizeBinaryBuilder::with_capacity(0, 16),
             rows: 0,
             bytes: 0,
             scratch: Vec::new(),
@@ -120,6 +122,11 @@ impl<T: Table> BatchBuilder<T> {
             }
         }
         Ok(id.finish())
+    }
+
+    /// Bytes of the values collected, about.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Whether the batch is as large as it should become.

@@ -10,7 +10,9 @@ use async_trait::async_trait;
 use serde::Deserialize;
 
 use crate::error::Result;
+use crate::memory::Budget;
 use crate::schema::TableSchema;
+use crate::state::StateStore;
 use crate::types::Timestamp;
 
 /// What a sync does with rows that are there already.
@@ -74,6 +76,9 @@ pub struct Part {
     pub sync_time: Timestamp,
     /// What to do with rows that are there already.
     pub mode: WriteMode,
+    /// Whether an earlier attempt of this very sync, with the same sync time, may have left rows of this part. They
+    /// are replaced: in the end there is what one attempt would have written.
+    pub resumed: bool,
 }
 
 /// What a commit did.
@@ -100,11 +105,24 @@ pub trait Destination: Send + Sync {
         Ok(())
     }
 
+    /// The memory of the run, which buffers are counted in; called once, before [`Destination::migrate`]. What a
+    /// destination holds is at most a quarter of it.
+    fn use_memory(&self, budget: &Budget) {
+        let _ = budget;
+    }
+
     /// Makes the tables ready to be written. Before it, nothing of the destination has been touched.
     async fn migrate(&self, tables: &[Arc<TableSchema>], mode: MigrateMode) -> Result<()>;
 
     /// Opens a part. Nothing of it is visible before [`PartWriter::commit`]; dropping the writer discards it.
     async fn begin(&self, part: Part) -> Result<Box<dyn PartWriter>>;
+
+    /// Where the state of syncs is kept under a key, if the destination can keep it. Nothing is touched yet, and the
+    /// store is used before [`Destination::close`] only.
+    async fn state(&self, key: &str) -> Result<Option<Box<dyn StateStore>>> {
+        let _ = key;
+        Ok(None)
+    }
 
     /// Ends the sync: everything committed is durable when this returns.
     async fn close(&self) -> Result<()> {

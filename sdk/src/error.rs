@@ -1,6 +1,7 @@
 //! What can go wrong between an API and a destination, by class, so that the engine knows what to do about it.
 
 use std::fmt;
+use std::time::Duration;
 
 /// The result of anything that talks to an API or a destination.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -58,12 +59,17 @@ pub struct Error {
     pub message: String,
     /// What was being done, such as `ec2 DescribeInstances`, outermost first.
     pub context: Vec<String>,
+    /// The permission that the call needs, such as `ec2:DescribeInstances`, where it was denied for want of one.
+    pub permission: Option<String>,
+    /// How long the service asks to wait before the next call.
+    pub retry_after: Option<Duration>,
 }
 
 impl Error {
     /// An error of a class with a message.
     pub fn new(class: Class, message: impl fmt::Display) -> Self {
-        Self { class, code: None, message: message.to_string(), context: Vec::new() }
+        let message = message.to_string();
+        Self { class, code: None, message, context: Vec::new(), permission: None, retry_after: None }
     }
 
     /// A failure that trying again would not mend.

@@ -1,15 +1,14 @@
-//! Calls to an API: what yields rows, what yields one record, and the limit that all calls of a sync share.
+//! Calls to an API for a table: what yields rows, and what yields one record.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use futures::Stream;
-use futures::future::BoxFuture;
-use futures::stream::{BoxStream, StreamExt};
-use tokio::sync::Semaphore;
+use futures::future::{BoxFuture, FutureExt};
+use futures::stream::{BoxStream, Stream, StreamExt, TryStreamExt};
 
 use crate::error::{Class, Error, Result};
+use crate::memory::Lease;
 use crate::table::{Context, Table};
+use crate::task;
 
 /// A call that yields rows, page by page. Transcribed for the client's own request builders; a boxed stream of pages
 /// is one too, for calls written by hand.
@@ -48,52 +47,19 @@ impl<R: 'static> Get<R> for BoxFuture<'static, Result<Option<R>>> {
     }
 }
 
-/// How many calls may be under way at once, and how many were made.
-#[derive(Clone)]
-pub struct Calls {
-    limit: Arc<Semaphore>,
-    made: Arc<AtomicU64>,
-    /// How many rows of one table are resolved at the same time.
-    pub per_table: usize,
+/// The part of a table that a refused `list` stands for; a column's `get` goes by its column.
+const LIST: &str = "list";
+
+/// Rows that came together, with the memory that they hold.
+pub struct Page<R> {
+    /// Each row's record, or why it could not be had.
+    pub rows: Vec<Result<R>>,
+    /// What is given back when the rows are gone.
+    pub lease: Lease,
 }
 
-impl Calls {
-    /// At most `concurrency` calls at once.
-    pub fn new(concurrency: usize) -> Self {
-        let concurrency = concurrency.clamp(1, Semaphore::MAX_PERMITS);
-        Self { limit: Arc::new(Semaphore::new(concurrency)), made: Arc::default(), per_table: concurrency.min(16) }
-    }
-
-    /// Makes one call when its turn comes.
-    ///
-    /// The call runs in a task of its own: whoever waits for it may be kept from being polled, by a slow destination
-    /// or by rows that wait for their own turn, and a turn that is held without being polled would stop all others.
-    /// Dropping the returned future ends the call.
-    pub async fn call<T: Send + 'static>(&self, call: impl Future<Output = T> + Send + 'static) -> T {
-        let (limit, made) = (Arc::clone(&self.limit), Arc::clone(&self.made));
-        let mut task = tokio::task::JoinSet::new();
-        task.spawn(async move {
-            // The semaphore is never closed, so a permit always comes.
-            let _permit = limit.acquire_owned().await;
-            made.fetch_add(1, Ordering::Relaxed);
-            call.await
-        });
-        match task.join_next().await {
-            Some(Ok(value)) => value,
-            Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            // The task was cancelled, which happens only when the whole run is.
-            _ => std::future::pending().await,
-        }
-    }
-
-    /// How many calls were made.
-    pub fn made(&self) -> u64 {
-        self.made.load(Ordering::Relaxed)
-    }
-}
-
-/// What a table's pages hold: each row's record, or why it could not be had.
-pub type Pages<R> = BoxStream<'static, Result<Vec<Result<R>>>>;
+/// A table's rows as they come. The stream ends after an error of its own.
+pub type Pages<R> = BoxStream<'static, Result<Page<R>>>;
 
 /// The pages of a `list`. An error whose code is in `ignore` ends the list without one.
 pub fn list<T: Table, L: List<T::Record>>(
@@ -101,10 +67,13 @@ pub fn list<T: Table, L: List<T::Record>>(
     call: L,
     ignore: &'static [&'static str],
 ) -> Pages<T::Record> {
-    paced(cx, call, ignore).map(|page| page.map(|records| records.into_iter().map(Ok).collect())).boxed()
+    paced(cx, call, ignore)
+        .map_ok(|(records, lease)| Page { rows: records.into_iter().map(Ok).collect(), lease })
+        .boxed()
 }
 
-/// The pages of a `list` whose items are looked up one by one by a `get`.
+/// The rows of a `list` whose items are looked up one by one by a `get`. Items of the next page are looked up while the
+/// last ones of a page still are.
 pub fn list_get<T: Table, I: Send + 'static, L: List<I>, G: Get<T::Record>>(
     cx: &Context<T>,
     call: L,
@@ -112,22 +81,30 @@ pub fn list_get<T: Table, I: Send + 'static, L: List<I>, G: Get<T::Record>>(
     detail: impl Fn(&Context<T>, &I) -> G + Clone + Send + 'static,
 ) -> Pages<T::Record> {
     let cx = cx.clone();
+    let width = cx.calls.width;
     paced(&cx, call, ignore)
-        .then(move |page| {
+        .map(move |page| {
             let (cx, detail) = (cx.clone(), detail.clone());
-            async move {
-                let lookups: Vec<_> = page?
-                    .into_iter()
-                    .map(|item| {
-                        let call = detail(&cx, &item).get();
-                        let calls = cx.calls.clone();
-                        async move { found(&calls, call, ignore).await.transpose() }
-                    })
-                    .collect();
-                let records = futures::stream::iter(lookups).buffered(cx.calls.per_table);
-                Ok(records.filter_map(std::future::ready).collect::<Vec<_>>().await)
-            }
+            let (items, error, lease) = match page {
+                Ok((items, lease)) => (items, None, Some(Arc::new(lease))),
+                Err(error) => (Vec::new(), Some(error), None),
+            };
+            let lookups = items.into_iter().map(move |item| {
+                let (cx, detail, page) = (cx.clone(), detail.clone(), lease.clone());
+                task::own(async move {
+                    let _page = page;
+                    let lease = cx.admit_item().await;
+                    let call = detail(&cx, &item).get();
+                    let found = found::<T, _>(&cx, "get", call, ignore).await.transpose();
+                    Ok(Page { rows: found.into_iter().collect(), lease })
+                })
+                .boxed()
+            });
+            let failed = error.map(|error| std::future::ready(Err(error)).boxed());
+            futures::stream::iter(lookups.chain(failed))
         })
+        .flatten()
+        .buffered(width)
         .boxed()
 }
 
@@ -137,43 +114,50 @@ pub fn single<T: Table, G: Get<T::Record>>(
     call: G,
     ignore: &'static [&'static str],
 ) -> Pages<T::Record> {
-    let calls = cx.calls.clone();
+    let cx = cx.clone();
     futures::stream::once(async move {
-        let record = found(&calls, call.get(), ignore).await?;
-        Ok(record.map(Ok).into_iter().collect())
+        let lease = cx.admit_page().await;
+        let record = found::<T, _>(&cx, LIST, call.get(), ignore).await?;
+        Ok(Page { rows: record.map(Ok).into_iter().collect(), lease })
     })
     .boxed()
 }
 
 /// What a call for one record finds. An error whose code is in `ignore` means that there is none.
-async fn found<R: Send + 'static>(
-    calls: &Calls,
+async fn found<T: Table, R: Send + 'static>(
+    cx: &Context<T>,
+    what: &'static str,
     call: BoxFuture<'static, Result<Option<R>>>,
     ignore: &[&str],
 ) -> Result<Option<R>> {
-    match calls.call(call).await {
+    match cx.calls.call_unless_refused(T::NAME, what, call).await {
         Err(error) if error.has_code(ignore) => Ok(None),
         found => found,
     }
 }
 
-/// The pages of a call, each of them waiting for its turn.
+/// The pages of a call, each of them admitted to memory before it is asked for.
 fn paced<T: Table, I: Send + 'static, L: List<I>>(
     cx: &Context<T>,
     call: L,
     ignore: &'static [&'static str],
-) -> impl Stream<Item = Result<Vec<I>>> + Send + use<T, I, L> {
-    let calls = cx.calls.clone();
-    futures::stream::unfold((call.pages(), calls), move |(mut pages, calls)| async move {
-        let (page, pages) = calls
-            .call(async move {
-                let page = pages.next().await;
-                (page, pages)
-            })
-            .await;
-        match page? {
+) -> impl Stream<Item = Result<(Vec<I>, Lease)>> + Send + use<T, I, L> {
+    let cx = cx.clone();
+    futures::stream::unfold((Some(call.pages()), cx), move |(pages, cx)| async move {
+        let mut pages = pages?;
+        let lease = cx.admit_page().await;
+        let call = async move {
+            match pages.next().await {
+                Some(Ok(page)) => Ok((Some(page), pages)),
+                Some(Err(error)) => Err(error),
+                None => Ok((None, pages)),
+            }
+        };
+        match cx.calls.call_unless_refused(T::NAME, LIST, call).await {
+            Ok((None, _)) => None,
+            Ok((Some(page), pages)) => Some((Ok((page, lease)), (Some(pages), cx))),
             Err(error) if error.has_code(ignore) => None,
-            page => Some((page, (pages, calls))),
+            Err(error) => Some((Err(error), (None, cx))),
         }
     })
 }
@@ -187,7 +171,7 @@ pub async fn column<T: Table, R: Send + 'static, G: Get<R>>(
     ignore: &'static [&'static str],
     problems: &std::sync::Mutex<Vec<Error>>,
 ) -> Result<Option<R>> {
-    match found(&cx.calls, call.get(), ignore).await {
+    match found::<T, _>(cx, name, call.get(), ignore).await {
         Ok(record) => Ok(record),
         Err(error) => {
             let error = error.while_doing(format_args!("column {name}"));

@@ -2,14 +2,14 @@
 
 use std::any::TypeId;
 use std::collections::HashMap;
-use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use futures::future::BoxFuture;
 
+use crate::batch::Columns;
+use crate::read::{Job, run_table};
 use crate::schema::TableSchema;
 use crate::table::{self, Row, Table};
-use crate::unit::{Job, run_table};
 
 /// A table with its Rust types erased.
 pub trait AnyTable: Send + Sync {
@@ -21,11 +21,10 @@ pub trait AnyTable: Send + Sync {
     fn parent_type(&self) -> TypeId;
     /// Reads the table for one scope and one parent row, with its children.
     fn run(&self, job: Job) -> BoxFuture<'static, ()>;
-    /// Hands on the rows that are still collected for the job's unit.
-    fn flush(&self, job: Job) -> BoxFuture<'static, ()>;
 }
 
-struct Erased<T>(PhantomData<fn() -> T>);
+/// The columns are made once for all units.
+struct Erased<T: Table>(OnceLock<Columns<T>>);
 
 impl<T: Table> AnyTable for Erased<T> {
     fn schema(&self) -> TableSchema {
@@ -38,10 +37,8 @@ impl<T: Table> AnyTable for Erased<T> {
         TypeId::of::<T::Parent>()
     }
     fn run(&self, job: Job) -> BoxFuture<'static, ()> {
-        Box::pin(run_table::<T>(job))
-    }
-    fn flush(&self, job: Job) -> BoxFuture<'static, ()> {
-        Box::pin(crate::unit::flush_table::<T>(job))
+        let columns = Arc::clone(self.0.get_or_init(|| T::columns().into()));
+        Box::pin(run_table::<T>(job, columns))
     }
 }
 
@@ -55,7 +52,7 @@ pub struct TableEntry {
 impl TableEntry {
     /// The entry of a table.
     pub const fn of<T: Table>(package: &'static str) -> Self {
-        Self { package, new: || Arc::new(Erased::<T>(PhantomData)) }
+        Self { package, new: || Arc::new(Erased::<T>(OnceLock::new())) }
     }
 }
 
@@ -71,7 +68,7 @@ pub struct Node {
     /// How it is read.
     pub table: Arc<dyn AnyTable>,
     /// The tables that hang from it, by name.
-    pub children: Vec<Node>,
+    pub children: Vec<Arc<Node>>,
 }
 
 impl Node {
@@ -105,7 +102,7 @@ fn attach(parent: TypeId, by_parent: &mut HashMap<TypeId, Vec<Node>>) -> Vec<Nod
     let mut nodes = by_parent.remove(&parent).unwrap_or_default();
     nodes.sort_by(|a, b| a.schema.name.cmp(&b.schema.name));
     for node in &mut nodes {
-        node.children = attach(node.table.row_type(), by_parent);
+        node.children = attach(node.table.row_type(), by_parent).into_iter().map(Arc::new).collect();
     }
     nodes
 }

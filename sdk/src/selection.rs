@@ -3,6 +3,8 @@
 //! A pattern has `*` for any text. What is skipped goes with all below it. A child comes along with its parent unless
 //! dependents are skipped, or when a pattern names it; a parent whose child is named is read too.
 
+use std::sync::Arc;
+
 use crate::registry::Node;
 use crate::text::nearest;
 
@@ -62,7 +64,8 @@ impl Selection {
         }
         let named = self.tables.iter().any(|pattern| matches(pattern, &name));
         let selected = named || with_parent && !self.skip_dependent;
-        node.children = node.children.into_iter().filter_map(|child| self.prune(child, selected)).collect();
+        let children = node.children.into_iter().map(Arc::unwrap_or_clone);
+        node.children = children.filter_map(|child| self.prune(child, selected)).map(Arc::new).collect();
         (selected || !node.children.is_empty()).then_some(node)
     }
 }

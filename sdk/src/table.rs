@@ -4,9 +4,12 @@ use std::any::Any;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use crate::admission::Admission;
+use crate::calls::Calls;
 use crate::column::{ColumnDef, HASH, Way};
 use crate::error::{Error, Result};
-use crate::fetch::{Calls, Pages};
+use crate::fetch::Pages;
+use crate::memory::Lease;
 use crate::record::Record;
 use crate::schema::{Column, ColumnType, TableSchema};
 use crate::scope::{Scope, Scopes};
@@ -51,8 +54,10 @@ pub struct Context<T: Table> {
     pub scope: Arc<T::Scope>,
     /// The row of the parent table.
     pub parent: Arc<T::Parent>,
-    /// The limit on calls.
+    /// The unit's calls.
     pub calls: Calls,
+    /// What the memory of a page is admitted by.
+    pub admission: Admission,
 }
 
 impl<T: Table> Clone for Context<T> {
@@ -62,7 +67,25 @@ impl<T: Table> Clone for Context<T> {
             scope: Arc::clone(&self.scope),
             parent: Arc::clone(&self.parent),
             calls: self.calls.clone(),
+            admission: self.admission.clone(),
         }
+    }
+}
+
+impl<T: Table> Context<T> {
+    /// Waits until there is room for a page.
+    pub(crate) async fn admit_page(&self) -> Lease {
+        self.admission.admit(&self.calls, 0, self.admission.size.page()).await
+    }
+
+    /// Waits until there is room for an item of a page, which is looked up on its own.
+    pub(crate) async fn admit_item(&self) -> Lease {
+        self.admission.admit(&self.calls, 1, self.admission.size.row()).await
+    }
+
+    /// Waits until there is room for a row that takes calls of its own.
+    pub(crate) async fn admit_row(&self) -> Lease {
+        self.admission.admit(&self.calls, 2, self.admission.size.row()).await
     }
 }
 
@@ -89,6 +112,8 @@ pub trait Table: Sized + Send + Sync + 'static {
     const SCOPES: Scopes;
     /// The calls that the rows come from, for the documentation.
     const ORIGIN: &'static str;
+    /// Whether a row takes calls of its own.
+    const GETS: bool;
 
     /// The columns beside those of the scope.
     fn columns() -> Vec<ColumnDef<Row<Self>>>;

@@ -2,29 +2,30 @@
 //! its own.
 
 use std::any::Any;
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use arrow::array::RecordBatch;
-use futures::stream::StreamExt;
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
-use uuid::Uuid;
+use tokio::sync::{Semaphore, mpsc};
 
-use crate::batch::{BatchBuilder, BatchLimits};
-use crate::error::{Error, Result};
-use crate::fetch::Calls;
+use crate::batch::{BatchBuilder, BatchLimits, Columns};
+use crate::calls::Calls;
+use crate::calls::meter::Wait;
+use crate::error::{Class, Error, Result};
+use crate::memory::Lease;
 use crate::registry::Node;
 use crate::schema::TableSchema;
-use crate::table::{Anything, Context, Row, Table};
+use crate::table::{Anything, Table};
 use crate::types::Timestamp;
+
+pub use crate::read::{Job, run_unit};
 
 /// What is scheduled: a root table for one scope.
 #[derive(Clone)]
 pub struct Unit {
     /// The root table, with the children that were selected.
-    pub node: Node,
+    pub node: Arc<Node>,
     /// The scope's id, such as `123456789012/eu-west-1`.
     pub scope: String,
     /// The scope itself, of the connector's own type.
@@ -36,17 +37,19 @@ pub struct Unit {
 impl Unit {
     /// The unit's name, the same in every run: `aws_ec2_instances@123456789012/eu-west-1`.
     pub fn id(&self) -> String {
-        if self.scope.is_empty() {
-            return self.node.schema.name.clone();
-        }
-        format!("{}@{}", self.node.schema.name, self.scope)
+        unit_id(&self.node.schema.name, &self.scope)
     }
+}
+
+/// The name of the unit of a root table and a scope.
+pub fn unit_id(table: &str, scope: &str) -> String {
+    if scope.is_empty() { table.to_owned() } else { format!("{table}@{scope}") }
 }
 
 /// What a running unit says, in order.
 pub enum Message {
-    /// Rows of a table.
-    Batch(Arc<TableSchema>, RecordBatch),
+    /// Rows of a table, and the memory that they hold.
+    Batch(Arc<TableSchema>, RecordBatch, Lease),
     /// A failure in a table: its rows of this unit are not all there.
     Failure(Arc<TableSchema>, Error),
 }
@@ -57,12 +60,42 @@ pub struct UnitRun {
     pub source: String,
     /// The rows' `_cq_sync_time`.
     pub sync_time: Timestamp,
-    /// The limit on calls.
+    /// The unit's calls.
     pub calls: Calls,
     /// When a batch is handed on.
     pub limits: BatchLimits,
     sender: mpsc::Sender<Message>,
-    builders: Mutex<HashMap<String, Anything>>,
+    builders: Mutex<HashMap<String, Builder>>,
+    /// How many rows may have their children read at once, by depth. A row waits only for deeper ones.
+    slots: Mutex<Vec<Arc<Semaphore>>>,
+    /// What was denied is told once for each table and call.
+    denied: Mutex<HashSet<(String, Vec<String>)>>,
+}
+
+/// A table's builder, once for those who know its rows and once for those who do not.
+struct Builder {
+    typed: Arc<dyn Any + Send + Sync>,
+    erased: Arc<dyn Collected>,
+}
+
+/// Collected rows of any table.
+trait Collected: Send + Sync {
+    fn take(&self) -> (Arc<TableSchema>, Result<Option<RecordBatch>>);
+}
+
+/// A builder that several tasks share, and the memory of what it has collected.
+pub(crate) struct Shared<T: Table> {
+    schema: Arc<TableSchema>,
+    pub builder: Mutex<BatchBuilder<T>>,
+    pub lease: Lease,
+}
+
+impl<T: Table> Collected for Shared<T> {
+    fn take(&self) -> (Arc<TableSchema>, Result<Option<RecordBatch>>) {
+        let batch = lock(&self.builder).take();
+        self.lease.set(0);
+        (Arc::clone(&self.schema), batch)
+    }
 }
 
 impl UnitRun {
@@ -75,11 +108,18 @@ impl UnitRun {
             limits: BatchLimits::default(),
             sender,
             builders: Mutex::default(),
+            slots: Mutex::default(),
+            denied: Mutex::default(),
         })
     }
 
     /// Says that something failed in a table.
     pub async fn fail(&self, table: &Arc<TableSchema>, error: Error) {
+        if matches!(error.class, Class::Denied | Class::Unsupported)
+            && !lock(&self.denied).insert((table.name.clone(), error.context.clone()))
+        {
+            return;
+        }
         // The receiver is gone only when the sync was stopped, and then nobody is left to be told.
         let _ = self.sender.send(Message::Failure(Arc::clone(table), error)).await;
     }
@@ -97,188 +137,69 @@ impl UnitRun {
         self.hand_on(table, Ok(Some(batch))).await;
     }
 
-    async fn hand_on(&self, table: &Arc<TableSchema>, batch: Result<Option<RecordBatch>>) {
+    pub(crate) async fn hand_on(&self, table: &Arc<TableSchema>, batch: Result<Option<RecordBatch>>) {
         match batch {
             Ok(None) => {}
-            Ok(Some(batch)) => drop(self.sender.send(Message::Batch(Arc::clone(table), batch)).await),
+            Ok(Some(batch)) => {
+                let lease = self.calls.memory().lease();
+                lease.set(batch.get_array_memory_size() as u64);
+                let began = Instant::now();
+                let _ = self.sender.send(Message::Batch(Arc::clone(table), batch, lease)).await;
+                self.calls.note_wait(Wait::Destination, began.elapsed());
+            }
             Err(error) => self.fail(table, error).await,
         }
     }
 
-    /// The unit's builder of a table: child tables of many parent rows share one.
-    fn builder<T: Table>(&self, schema: &Arc<TableSchema>, scope: &T::Scope) -> Arc<Mutex<BatchBuilder<T>>> {
-        let mut builders = lock(&self.builders);
-        let any = builders.entry(schema.name.clone()).or_insert_with(|| {
-            let builder = BatchBuilder::<T>::new(Arc::clone(schema), &self.source, self.sync_time, scope, self.limits);
-            Arc::new(Mutex::new(builder))
-        });
-        match Arc::clone(any).downcast() {
-            Ok(builder) => builder,
-            Err(_) => unreachable!("a table's name stands for one Rust type"),
+    /// Hands on the rows that are collected, of all tables.
+    pub(crate) async fn hand_on_all(&self) {
+        let builders: Vec<Arc<dyn Collected>> =
+            lock(&self.builders).values().map(|builder| Arc::clone(&builder.erased)).collect();
+        for builder in builders {
+            let (table, batch) = builder.take();
+            self.hand_on(&table, batch).await;
         }
+    }
+
+    /// The unit's builder of a table: child tables of many parent rows share one.
+    pub(crate) fn builder<T: Table>(
+        &self,
+        schema: &Arc<TableSchema>,
+        columns: &Columns<T>,
+        scope: &T::Scope,
+    ) -> Arc<Shared<T>> {
+        let mut builders = lock(&self.builders);
+        if let Some(builder) = builders.get(&schema.name) {
+            return match Arc::clone(&builder.typed).downcast() {
+                Ok(builder) => builder,
+                Err(_) => unreachable!("a table's name stands for one Rust type"),
+            };
+        }
+        let builder =
+            BatchBuilder::new(Arc::clone(schema), columns, (&self.source, self.sync_time), scope, self.limits);
+        let shared = Arc::new(Shared {
+            schema: Arc::clone(schema),
+            builder: Mutex::new(builder),
+            lease: self.calls.memory().lease(),
+        });
+        let builder = Builder { typed: Arc::clone(&shared) as _, erased: Arc::clone(&shared) as _ };
+        builders.insert(schema.name.clone(), builder);
+        shared
+    }
+
+    /// The turns of the tables at a depth.
+    pub(crate) fn slots(&self, depth: usize) -> Arc<Semaphore> {
+        let mut slots = lock(&self.slots);
+        while slots.len() <= depth {
+            slots.push(Arc::new(Semaphore::new(self.calls.width)));
+        }
+        Arc::clone(&slots[depth])
     }
 }
 
 /// A lock whose holder panicked still guards rows that are whole, so it is taken over.
-fn lock<T: ?Sized>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-/// A table to read: for which unit, scope and parent row.
-#[derive(Clone)]
-pub struct Job {
-    /// The running unit.
-    pub run: Arc<UnitRun>,
-    /// The table and its children.
-    pub node: Arc<Node>,
-    /// The API's client, of the table's type.
-    pub client: Anything,
-    /// The scope, of the table's type.
-    pub scope: Anything,
-    /// The parent row, or `()`.
-    pub parent: Anything,
-    /// The parent row's `_cq_id`.
-    pub parent_id: Option<Uuid>,
-}
-
-/// Runs a unit's root table with all below it, and hands on every row.
-pub async fn run_unit(run: Arc<UnitRun>, unit: &Unit, client: Anything) {
-    let job = Job {
-        run,
-        node: Arc::new(unit.node.clone()),
-        client,
-        scope: Arc::clone(&unit.handle),
-        parent: Arc::new(()),
-        parent_id: None,
-    };
-    let table = Arc::clone(&job.node.table);
-    table.run(job.clone()).await;
-    for node in job.node.flatten() {
-        node.table.flush(Job { node: Arc::new(node.clone()), ..job.clone() }).await;
-    }
-}
-
-fn typed<X: Any + Send + Sync>(any: &Anything, what: &str, table: &str) -> Result<Arc<X>> {
-    Arc::clone(any)
-        .downcast()
-        .map_err(|_| Error::fatal(format!("table {table} was given the wrong {what}; this is a bug in its connector")))
-}
-
-fn context<T: Table>(job: &Job) -> Result<Context<T>> {
-    Ok(Context {
-        client: T::Client::clone(&*typed::<T::Client>(&job.client, "client", T::NAME)?),
-        scope: typed(&job.scope, "scope", T::NAME)?,
-        parent: typed(&job.parent, "parent", T::NAME)?,
-        calls: job.run.calls.clone(),
-    })
-}
-
-/// Reads a table for one scope and one parent row. The next page is fetched while children of earlier rows are read;
-/// how many of those are open at once is bounded, so memory is too.
-pub(crate) async fn run_table<T: Table>(job: Job) {
-    let schema = Arc::clone(&job.node.schema);
-    let cx = match context::<T>(&job) {
-        Ok(cx) => cx,
-        Err(error) => return job.run.fail(&schema, error).await,
-    };
-    let builder = job.run.builder::<T>(&schema, &cx.scope);
-    let children: Vec<Arc<Node>> = job.node.children.iter().cloned().map(Arc::new).collect();
-    // Tasks of their own, so that children move on whatever this table is waiting for.
-    let mut open = Children { tasks: JoinSet::new(), tables: children.clone() };
-    let mut pages = T::pages(&cx);
-    let mut whole = true;
-    loop {
-        let page = pages.next().await;
-        let records = match page {
-            None => break,
-            Some(Err(error)) => {
-                whole = false;
-                job.run.fail(&schema, error).await;
-                break;
-            }
-            Some(Ok(records)) => records,
-        };
-        let made = records.into_iter().map(|record| {
-            let cx = cx.clone();
-            async move { T::row(&cx, record?).await }
-        });
-        let mut rows = futures::stream::iter(made).buffered(job.run.calls.per_table);
-        while let Some(made) = rows.next().await {
-            let (row, problems) = match made {
-                Ok(made) => made,
-                Err(error) => {
-                    whole = false;
-                    job.run.fail(&schema, error).await;
-                    continue;
-                }
-            };
-            for problem in problems {
-                job.run.fail(&schema, problem).await;
-            }
-            let (id, batch) = {
-                let mut builder = lock(&builder);
-                let id = builder.push(&row, job.parent_id);
-                (id, if builder.is_full() { builder.take() } else { Ok(None) })
-            };
-            job.run.hand_on(&schema, batch).await;
-            let id = match id {
-                Ok(id) => id,
-                Err(error) => {
-                    whole = false;
-                    job.run.fail(&schema, error).await;
-                    continue;
-                }
-            };
-            if children.is_empty() {
-                continue;
-            }
-            let row: Arc<Row<T>> = Arc::new(row);
-            for child in &children {
-                while open.tasks.len() >= job.run.calls.per_table {
-                    open.next(&job).await;
-                }
-                let table = Arc::clone(&child.table);
-                open.tasks.spawn(table.run(Job {
-                    node: Arc::clone(child),
-                    parent: Arc::clone(&row) as Anything,
-                    parent_id: Some(id),
-                    ..job.clone()
-                }));
-            }
-        }
-    }
-    while !open.tasks.is_empty() {
-        open.next(&job).await;
-    }
-    if !whole {
-        // What hangs from the rows that are missing is missing too.
-        let error = Error::fatal(format!("not all rows of the parent table {} could be read", T::NAME));
-        let error = error.with_code(PARENT_FAILED);
-        for child in &children {
-            job.run.fail_all(child, error.clone()).await;
-        }
-    }
-}
-
-/// The child tables of rows that are being read.
-struct Children {
-    tasks: JoinSet<()>,
-    tables: Vec<Arc<Node>>,
-}
-
-impl Children {
-    /// Waits until one of them is done. One that panicked fails its tables of this unit and nothing else.
-    async fn next(&mut self, job: &Job) {
-        if let Some(Err(error)) = self.tasks.join_next().await
-            && error.is_panic()
-        {
-            let error = Error::fatal("the connector panicked while it read a row's children; this is a bug");
-            let error = error.with_code(PANIC);
-            for child in &self.tables {
-                job.run.fail_all(child, error.clone()).await;
-            }
-        }
-    }
+pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The code of the error that a table has because its parent table has one.
@@ -286,11 +207,3 @@ pub const PARENT_FAILED: &str = "ParentFailed";
 
 /// The code of an error that was a panic.
 pub const PANIC: &str = "Panic";
-
-pub(crate) async fn flush_table<T: Table>(job: Job) {
-    // A scope of the wrong type has failed the table when it was read.
-    let Ok(scope) = typed::<T::Scope>(&job.scope, "scope", T::NAME) else { return };
-    let builder = job.run.builder::<T>(&job.node.schema, &scope);
-    let batch = lock(&builder).take();
-    job.run.hand_on(&job.node.schema, batch).await;
-}

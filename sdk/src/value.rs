@@ -82,7 +82,7 @@ impl Many for AsList {
         ColumnType::plain(DataType::List(list_item::<T>()))
     }
     fn builder<T: Value>() -> Self::Builder<T> {
-        ListBuilder::new(T::builder()).with_field(list_item::<T>())
+        ListBuilder::with_capacity(T::builder(), 0).with_field(list_item::<T>())
     }
     fn append<T: Value>(items: &[T], builder: &mut Self::Builder<T>) -> usize {
         let bytes = items.iter().map(|item| item.append(builder.values())).sum::<usize>();
@@ -100,7 +100,7 @@ impl Many for AsJson {
         ColumnType::of(Extension::Json)
     }
     fn builder<T: Value>() -> Self::Builder<T> {
-        BinaryBuilder::new()
+        BinaryBuilder::with_capacity(0, 0)
     }
     fn append<T: Value>(items: &[T], builder: &mut Self::Builder<T>) -> usize {
         append_json_with(builder, |out| write_array(items, out))
@@ -141,7 +141,7 @@ macro_rules! numbers {
                 ColumnType::plain(<$arrow as ArrowPrimitiveType>::DATA_TYPE)
             }
             fn builder() -> Self::Builder {
-                PrimitiveBuilder::new()
+                PrimitiveBuilder::with_capacity(0)
             }
             fn append(&self, builder: &mut Self::Builder) -> usize {
                 builder.append_value(*self);
@@ -183,7 +183,9 @@ macro_rules! simple {
 }
 
 impl Value for bool {
-    simple!(BooleanBuilder, AsList, ColumnType::plain(DataType::Boolean), BooleanBuilder::new(), |value| (*value, 1));
+    simple!(BooleanBuilder, AsList, ColumnType::plain(DataType::Boolean), BooleanBuilder::with_capacity(0), |value| (
+        *value, 1
+    ));
 }
 
 /// Text is its own key text, without the quotes of JSON.
@@ -198,7 +200,7 @@ macro_rules! text_key {
 }
 
 impl Value for String {
-    simple!(StringBuilder, AsList, ColumnType::plain(DataType::Utf8), StringBuilder::new(), |value| (
+    simple!(StringBuilder, AsList, ColumnType::plain(DataType::Utf8), StringBuilder::with_capacity(0, 0), |value| (
         value,
         value.len() + 4
     ));
@@ -206,7 +208,7 @@ impl Value for String {
 }
 
 impl<T: AsRef<str>> Value for Enum<T> {
-    simple!(StringBuilder, AsList, ColumnType::plain(DataType::Utf8), StringBuilder::new(), |value| (
+    simple!(StringBuilder, AsList, ColumnType::plain(DataType::Utf8), StringBuilder::with_capacity(0, 0), |value| (
         value.0.as_ref(),
         value.0.as_ref().len() + 4
     ));
@@ -218,28 +220,28 @@ impl Value for Timestamp {
         TimestampMicrosecondBuilder,
         AsList,
         ColumnType::plain(DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))),
-        TimestampMicrosecondBuilder::new().with_timezone("UTC"),
+        TimestampMicrosecondBuilder::with_capacity(0).with_timezone("UTC"),
         |value| (value.0, 8)
     );
     text_key!(|value| value.to_rfc3339().as_bytes());
 }
 
 impl Value for Binary {
-    simple!(BinaryBuilder, AsList, ColumnType::plain(DataType::Binary), BinaryBuilder::new(), |value| (
+    simple!(BinaryBuilder, AsList, ColumnType::plain(DataType::Binary), BinaryBuilder::with_capacity(0, 0), |value| (
         &value.0,
         value.0.len() + 4
     ));
 }
 
 impl Value for RawJson {
-    simple!(BinaryBuilder, AsJson, ColumnType::of(Extension::Json), BinaryBuilder::new(), |value| (
+    simple!(BinaryBuilder, AsJson, ColumnType::of(Extension::Json), BinaryBuilder::with_capacity(0, 0), |value| (
         value.as_str(),
         value.as_str().len() + 4
     ));
 }
 
 impl Value for Inet {
-    simple!(BinaryBuilder, AsList, ColumnType::of(Extension::Inet), BinaryBuilder::new(), |value| (
+    simple!(BinaryBuilder, AsList, ColumnType::of(Extension::Inet), BinaryBuilder::with_capacity(0, 0), |value| (
         value.as_str(),
         value.as_str().len() + 4
     ));
@@ -247,7 +249,7 @@ impl Value for Inet {
 }
 
 impl Value for Mac {
-    simple!(BinaryBuilder, AsList, ColumnType::of(Extension::Mac), BinaryBuilder::new(), |value| (
+    simple!(BinaryBuilder, AsList, ColumnType::of(Extension::Mac), BinaryBuilder::with_capacity(0, 0), |value| (
         value.as_bytes(),
         12
     ));
@@ -269,7 +271,7 @@ impl Value for Uuid {
         ColumnType::of(Extension::Uuid)
     }
     fn builder() -> Self::Builder {
-        FixedSizeBinaryBuilder::new(16)
+        FixedSizeBinaryBuilder::with_capacity(0, 16)
     }
     fn append(&self, builder: &mut Self::Builder) -> usize {
         // The builder refuses only another width than its own, which is fixed above.
@@ -292,7 +294,7 @@ macro_rules! json_value {
             $crate::ColumnType::of($crate::Extension::Json)
         }
         fn builder() -> Self::Builder {
-            $crate::arrow::array::BinaryBuilder::new()
+            $crate::arrow::array::BinaryBuilder::with_capacity(0, 0)
         }
         fn append(&self, builder: &mut Self::Builder) -> usize {
             $crate::value::append_json(self, builder)

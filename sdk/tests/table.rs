@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use api::{Client, Detail, Part, SCOPES, Scope, Thing};
 use arrow::array::{Array, AsArray, RecordBatch};
-use headwater_sdk::fetch::Calls;
 use headwater_sdk::registry::{Node, tables_of};
 use headwater_sdk::unit::{PARENT_FAILED, UnitRun, run_unit};
+use headwater_sdk::{Budget, CallLimits, Calls};
 use headwater_sdk::{Message, RawJson, Selection, Table, Timestamp, Unit};
 
 /// Things of every kind.
@@ -49,14 +49,19 @@ async fn run(client: Client) -> (Vec<(String, RecordBatch)>, Vec<(String, String
 async fn run_with(client: Client, concurrency: usize) -> (Vec<(String, RecordBatch)>, Vec<(String, String)>) {
     let node = tree().remove(0);
     let scope = Arc::new(Scope { region: "north".to_owned() });
-    let unit = Unit { node, scope: "north".to_owned(), handle: scope, predicate: Vec::new() };
+    let unit = Unit { node: node.into(), scope: "north".to_owned(), handle: scope, predicate: Vec::new() };
     let (sender, mut receiver) = tokio::sync::mpsc::channel(16);
-    let run = UnitRun::new("test", Timestamp(1), Calls::new(concurrency), sender);
+    let run = UnitRun::new(
+        "test",
+        Timestamp(1),
+        Calls::new(CallLimits { concurrency, ..CallLimits::default() }, Budget::default()),
+        sender,
+    );
     let task = tokio::spawn(async move { run_unit(run, &unit, Arc::new(client)).await });
     let (mut batches, mut failures) = (Vec::new(), Vec::new());
     while let Some(message) = receiver.recv().await {
         match message {
-            Message::Batch(table, batch) => batches.push((table.name.clone(), batch)),
+            Message::Batch(table, batch, _lease) => batches.push((table.name.clone(), batch)),
             Message::Failure(table, error) => {
                 failures.push((table.name.clone(), error.code.clone().unwrap_or_default()))
             }

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::fmt::Write;
 
 use crate::names::folded;
-use crate::smithy::{Client, Kind, Operation, Paging, Shape};
+use crate::paging::Paging;
+use crate::smithy::{Client, Kind, Operation, Shape};
 use crate::source::{Result, SourceError};
 
 /// One step from an answer towards its rows.
@@ -139,6 +140,23 @@ fn builder(operation: &Operation, client: &Client) -> String {
     format!("{krate}::operation::{name}::builders::{api}FluentBuilder")
 }
 
+/// The expression that finds the next token in `output`, if there is one.
+fn next_token(way: &[(String, bool)], truncated: Option<&str>) -> String {
+    let mut token = "output".to_owned();
+    for (index, (member, optional)) in way.iter().enumerate() {
+        token = match (index + 1 == way.len(), optional) {
+            (false, true) => format!("{token}.{member}.as_ref()?"),
+            (false, false) => format!("{token}.{member}"),
+            (true, true) => format!("{token}.{member}.clone()"),
+            (true, false) => format!("Some({token}.{member}.clone())"),
+        };
+    }
+    match truncated {
+        Some(truncated) => format!("{token}.filter(|_| {truncated})"),
+        None => token,
+    }
+}
+
 /// The `List` impl of a call.
 pub fn list(operation: &Operation, record: &str, steps: &[Step], id: &str, client: &Client) -> String {
     let (builder, output) = (builder(operation, client), &operation.output.path);
@@ -146,11 +164,13 @@ pub fn list(operation: &Operation, record: &str, steps: &[Step], id: &str, clien
     let rows = follow(steps, |row| format!("rows.push({row}.into());"));
     let rows = format!("|output: {output}, rows| {{ {rows} }}");
     let pages = match &operation.paging {
-        Paging::Paginator => format!("paginated({label:?}, self.into_paginator().send(), {rows})"),
-        Paging::Token { input, output: next } => format!(
-            "by_token({label:?}, self, |call, token| Box::pin(call.set_{input}(token).send()), |output: &{output}| output.{next}.clone(), {rows})"
-        ),
-        Paging::Once => format!("once({label:?}, self.send(), {rows})"),
+        Paging::Token { input, output: way, truncated } => {
+            let next = next_token(way, truncated.as_deref());
+            format!(
+                "by_token({label:?}, self, |call, token| Box::pin(call.set_{input}(token).send()), |output: &{output}| {next}, {rows})"
+            )
+        }
+        Paging::Once => format!("once({label:?}, self, |call| Box::pin(call.send()), {rows})"),
     };
     format!("impl List<{record}> for {builder} {{\nfn pages(self) -> PageStream<{record}> {{\n{pages}\n}}\n}}\n")
 }
@@ -168,6 +188,6 @@ pub fn get(operation: &Operation, record: &str, steps: &[Step], id: &str, client
     };
     format!(
         "impl Get<{record}> for {builder} {{\nfn get(self) -> RecordFuture<{record}> {{\n\
-         record({label:?}, self.send(), |output: {output}| {{ {pick} }})\n}}\n}}\n"
+         record({label:?}, self, |call| Box::pin(call.send()), |output: {output}| {{ {pick} }})\n}}\n}}\n"
     )
 }

@@ -124,6 +124,7 @@ impl<'a> Table<'a> {
                 const KEY: &'static [&'static str] = &[];
                 const SCOPES: ::#sdk::Scopes = ::#sdk::Scopes::SINGLE;
                 const ORIGIN: &'static str = "";
+                const GETS: bool = false;
                 fn columns() -> ::std::vec::Vec<::#sdk::ColumnDef<::#sdk::Row<Self>>> {
                     ::std::unimplemented!()
                 }
@@ -149,6 +150,7 @@ impl<'a> Table<'a> {
         let key: Vec<String> = self.attribute.key.iter().map(|key| key.unraw().to_string()).collect();
         let key = texts(&key);
         let origin = self.origin();
+        let gets = self.columns.iter().any(|column| column.attribute.get.is_some());
         let own_record = self.attribute.of.is_none().then(|| self.own_record());
         let columns_type = if self.attribute.of.is_some() { quote!(Self) } else { quote!(()) };
         let (columns, pages, row, checks) = (self.columns(), self.pages(), self.row(), self.checks());
@@ -166,6 +168,7 @@ impl<'a> Table<'a> {
                 const KEY: &'static [&'static str] = #key;
                 const SCOPES: ::#sdk::Scopes = SCOPES;
                 const ORIGIN: &'static str = #origin;
+                const GETS: bool = #gets;
                 fn columns() -> ::std::vec::Vec<::#sdk::ColumnDef<::#sdk::Row<Self>>> {
                     #columns
                 }
@@ -173,7 +176,7 @@ impl<'a> Table<'a> {
                 fn pages(cx: &::#sdk::Context<Self>) -> ::#sdk::fetch::Pages<#record> {
                     #pages
                 }
-                #[allow(unused_variables, unused_mut, clippy::unused_async)]
+                #[allow(unused_variables, unused_mut, clippy::unused_async, clippy::unused_unit)]
                 async fn row(
                     cx: &::#sdk::Context<Self>,
                     record: #record,

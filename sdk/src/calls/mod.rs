@@ -1,0 +1,235 @@
+//! Calls to an API: how many at once, how fast, how often again, and what came of them.
+//!
+//! Every call goes through [`attempts`]: it waits for the limiter of its API and place, then for a turn, is made, and is
+//! made again where that may help. What it belongs to is known from the task that it runs in ([`Calls::call`]).
+
+pub mod limiter;
+mod limits;
+pub mod meter;
+mod refusals;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+
+use crate::admission::{Size, Sizes};
+use crate::error::{Class, Error, Result};
+use crate::memory::Budget;
+use crate::task;
+use limits::{Limits, Place};
+use meter::{Meter, Wait};
+use refusals::Refusals;
+
+pub use limits::{CallLimits, Rate};
+
+/// A call that was answered by throttling waits this long at most before it is made again the first time; each time
+/// after that twice as long.
+const THROTTLED_PAUSE: Duration = Duration::from_millis(200);
+/// The same after another failure that may pass.
+const FAILED_PAUSE: Duration = Duration::from_millis(100);
+/// How often an answer that is none of the service's own is asked for again: it may be a proxy's, or a server's that
+/// does not know the call.
+const FOREIGN_RETRIES: u32 = 2;
+
+tokio::task_local! {
+    static CURRENT: Current;
+}
+
+/// What a call that is being made belongs to.
+#[derive(Clone)]
+struct Current {
+    calls: Calls,
+    table: &'static str,
+}
+
+/// The calls of one unit. Clones share everything; the units of a source share the limits.
+#[derive(Clone)]
+pub struct Calls {
+    source: Arc<Source>,
+    place: Arc<Place>,
+    meter: Arc<Meter>,
+    refusals: Arc<Refusals>,
+    /// How many rows of one table are resolved at the same time.
+    pub width: usize,
+}
+
+/// What all units of a source share.
+struct Source {
+    limits: Limits,
+    turns: Arc<Semaphore>,
+    meter: Meter,
+    memory: Budget,
+    sizes: Sizes,
+}
+
+impl Calls {
+    /// The calls of a source, for no unit yet.
+    pub fn new(limits: CallLimits, memory: Budget) -> Self {
+        let concurrency = limits.concurrency.clamp(1, Semaphore::MAX_PERMITS);
+        let limits = Limits::new(limits);
+        Self {
+            place: limits.place(""),
+            meter: Arc::default(),
+            refusals: Arc::default(),
+            width: concurrency,
+            source: Arc::new(Source {
+                limits,
+                turns: Arc::new(Semaphore::new(concurrency)),
+                meter: Meter::default(),
+                memory,
+                sizes: Sizes::default(),
+            }),
+        }
+    }
+
+    /// The calls of a unit. `place` is where its calls are counted by the service, such as an account's region.
+    pub fn of_unit(&self, place: &str) -> Self {
+        Self {
+            source: Arc::clone(&self.source),
+            place: self.source.limits.place(place),
+            meter: Arc::default(),
+            refusals: Arc::default(),
+            width: self.width,
+        }
+    }
+
+    /// What the unit did and waited for.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// What all units of the source did and waited for.
+    pub fn source_meter(&self) -> &Meter {
+        &self.source.meter
+    }
+
+    /// What pages of a table were seen to take.
+    pub(crate) fn size(&self, table: &'static str) -> Arc<Size> {
+        self.source.sizes.of(table)
+    }
+
+    /// The memory of the run.
+    pub fn memory(&self) -> &Budget {
+        &self.source.memory
+    }
+
+    /// Makes the calls of a future, for a table.
+    ///
+    /// It runs in a task of its own: whoever waits for it may be kept from being polled, by a slow destination or by
+    /// rows that wait for their own turn, and a turn that is held without being polled would stop all others. Dropping
+    /// the returned future ends the call.
+    pub async fn call<T: Send + 'static>(
+        &self,
+        table: &'static str,
+        call: impl Future<Output = T> + Send + 'static,
+    ) -> T {
+        let current = Current { calls: self.clone(), table };
+        task::own(CURRENT.scope(current, call)).await
+    }
+
+    /// The same for a call that yields a result: where the service has refused it often and never let it through, it is
+    /// not made any more, and the answer is the last refusal. `what` is the table's part that is asked for.
+    pub async fn call_unless_refused<T: Send + 'static>(
+        &self,
+        table: &'static str,
+        what: &'static str,
+        call: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        if let Some(error) = self.refusals.standing(table, what) {
+            return Err(error);
+        }
+        let answer = self.call(table, call).await;
+        self.refusals.note(table, what, answer.as_ref().err());
+        answer
+    }
+
+    fn waited(&self, what: Wait, time: Duration) {
+        if !time.is_zero() {
+            self.meter.waited(what, time);
+            self.source.meter.waited(what, time);
+        }
+    }
+
+    /// Notes a wait of the unit.
+    pub fn note_wait(&self, what: Wait, time: Duration) {
+        self.waited(what, time);
+    }
+}
+
+/// Makes a call, and makes it again where that may help. `api` is the service and the operation, such as
+/// `ec2 DescribeInstances`; `send` makes one try. Outside of [`Calls::call`] nothing is limited, and a failed call is
+/// tried three times.
+pub async fn attempts<T, F: Future<Output = Result<T>>>(api: &'static str, mut send: impl FnMut() -> F) -> Result<T> {
+    let current = CURRENT.try_with(Current::clone).ok();
+    let (most, longest) = match &current {
+        Some(current) => (current.calls.source.limits.retries(), current.calls.source.limits.max_backoff()),
+        None => (2, Duration::from_secs(2)),
+    };
+    let limiters = current.as_ref().map(|current| {
+        let Calls { source, place, .. } = &current.calls;
+        (place.api(api, &source.limits), place.table(current.table, &source.limits))
+    });
+    let mut retries = 0;
+    loop {
+        let turn = match (&current, &limiters) {
+            (Some(current), Some((limiter, of_table))) => {
+                let mut waited = limiter.acquire().await;
+                if let Some(of_table) = of_table {
+                    waited += of_table.acquire().await;
+                }
+                current.calls.waited(Wait::Limiter, waited);
+                let began = Instant::now();
+                // The semaphore is never closed, so a permit always comes.
+                let turn = Arc::clone(&current.calls.source.turns).acquire_owned().await.ok();
+                current.calls.waited(Wait::Turn, began.elapsed());
+                turn
+            }
+            _ => None,
+        };
+        let began = Instant::now();
+        let answer = send().await;
+        drop(turn);
+        let throttled = matches!(&answer, Err(error) if error.class == Class::Throttled);
+        if let Some(current) = &current {
+            current.calls.waited(Wait::Api, began.elapsed());
+            for meter in [&current.calls.meter, &current.calls.source.meter as &Meter] {
+                meter.called(throttled, retries > 0);
+            }
+        }
+        if let Some((limiter, _)) = &limiters {
+            match &answer {
+                Err(error) if throttled => limiter.throttled(error.retry_after),
+                _ => limiter.answered(),
+            }
+        }
+        let error = match answer {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        let allowed = match error.class {
+            Class::Throttled | Class::Transient => most,
+            Class::Unsupported if error.code.as_deref().is_some_and(|code| code.starts_with("HTTP5")) => {
+                most.min(FOREIGN_RETRIES)
+            }
+            _ => 0,
+        };
+        if retries >= allowed {
+            return Err(error);
+        }
+        tracing::debug!(api, retries, %error, "a call is made again");
+        let pause = pause(&error, retries, longest);
+        if let Some(current) = &current {
+            current.calls.waited(Wait::Limiter, pause);
+        }
+        tokio::time::sleep(pause).await;
+        retries += 1;
+    }
+}
+
+/// Exponential backoff with full jitter, and not less than what the service has said.
+fn pause(error: &Error, retries: u32, longest: Duration) -> Duration {
+    let first = if error.class == Class::Throttled { THROTTLED_PAUSE } else { FAILED_PAUSE };
+    let most = first.saturating_mul(1_u32 << retries.min(16)).min(longest);
+    most.mul_f64(fastrand::f64()).max(error.retry_after.unwrap_or_default())
+}

@@ -1,0 +1,236 @@
+//! The memory budget of a run: one number of bytes that pages, builders, queued batches and upload buffers share.
+//!
+//! What is to be fetched asks before it is fetched ([`Budget::admit`]) and waits while the budget is used up; what is
+//! here already is only counted ([`Budget::lease`]), because it cannot be undone. So back-pressure reaches the call, and
+//! nothing that is held is ever waited for by its holder.
+//!
+//! Pages are admitted by depth: a child table's may fill what its parents' may not, and the first at a depth is always
+//! admitted. A page waits only for deeper ones, so no wait is for ever.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Mutex, Notify};
+
+/// Depths that are told apart; what is deeper counts as the deepest.
+const DEPTHS: usize = 12;
+
+/// The budget where the user names none.
+pub const DEFAULT: u64 = 512 << 20;
+
+/// A number of bytes for a whole run. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Budget(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    total: u64,
+    used: AtomicU64,
+    peak: AtomicU64,
+    /// Pages that were admitted and are still held, by depth.
+    admitted: [AtomicUsize; DEPTHS],
+    /// Whoever waits at a depth, one after another.
+    turns: [Mutex<()>; DEPTHS],
+    waiting: AtomicUsize,
+    freed: Notify,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self::new(DEFAULT)
+    }
+}
+
+impl Budget {
+    /// A budget of so many bytes.
+    pub fn new(total: u64) -> Self {
+        Self(Arc::new(Shared {
+            total,
+            used: AtomicU64::new(0),
+            peak: AtomicU64::new(0),
+            admitted: Default::default(),
+            turns: Default::default(),
+            waiting: AtomicUsize::new(0),
+            freed: Notify::new(),
+        }))
+    }
+
+    /// The budget in bytes.
+    pub fn total(&self) -> u64 {
+        self.0.total
+    }
+
+    /// Bytes in use.
+    pub fn used(&self) -> u64 {
+        self.0.used.load(Ordering::Relaxed)
+    }
+
+    /// The most that were ever in use.
+    pub fn peak(&self) -> u64 {
+        self.0.peak.load(Ordering::Relaxed)
+    }
+
+    /// Whether what can be handed on should be: more than half is used, or someone waits.
+    pub fn is_tight(&self) -> bool {
+        self.0.waiting.load(Ordering::Relaxed) > 0 || self.used() > self.0.total / 2
+    }
+
+    /// An empty lease, for what is held already.
+    pub fn lease(&self) -> Lease {
+        Lease { budget: self.clone(), bytes: AtomicU64::new(0), depth: None }
+    }
+
+    /// Waits until so many bytes may be fetched for a table at a depth (0 is a root). `before_wait` is polled only
+    /// where there is a wait; it hands on what would otherwise be held while nothing moves. Answers also how long it waited.
+    pub async fn admit(&self, bytes: u64, depth: usize, before_wait: impl Future<Output = ()>) -> (Lease, Duration) {
+        let depth = depth.min(DEPTHS - 1);
+        if let Some(lease) = self.try_admit(bytes, depth, false) {
+            return (lease, Duration::ZERO);
+        }
+        let began = Instant::now();
+        let _waiting = Waiting::new(&self.0.waiting);
+        before_wait.await;
+        let _turn = self.0.turns[depth].lock().await;
+        loop {
+            let freed = self.0.freed.notified();
+            tokio::pin!(freed);
+            freed.as_mut().enable();
+            if let Some(lease) = self.try_admit(bytes, depth, true) {
+                return (lease, began.elapsed());
+            }
+            freed.await;
+        }
+    }
+
+    /// `first` is whether the caller is the first of those who wait; nobody overtakes them.
+    fn try_admit(&self, bytes: u64, depth: usize, first: bool) -> Option<Lease> {
+        let shared = &*self.0;
+        let turn = if first { None } else { Some(shared.turns[depth].try_lock().ok()?) };
+        // A depth leaves room to those below it: from a half at the roots to next to nothing.
+        let room = shared.total / 2 + shared.total / 2 * depth as u64 / DEPTHS as u64;
+        if shared.admitted[depth].load(Ordering::Relaxed) > 0 && self.used().saturating_add(bytes) > room {
+            return None;
+        }
+        shared.admitted[depth].fetch_add(1, Ordering::Relaxed);
+        drop(turn);
+        let lease = Lease { budget: self.clone(), bytes: AtomicU64::new(0), depth: Some(depth) };
+        lease.set(bytes);
+        Some(lease)
+    }
+
+    fn add(&self, bytes: u64) {
+        let used = self.0.used.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.0.peak.fetch_max(used, Ordering::Relaxed);
+    }
+
+    fn free(&self, bytes: u64) {
+        self.0.used.fetch_sub(bytes, Ordering::Relaxed);
+        if self.0.waiting.load(Ordering::Relaxed) > 0 {
+            self.0.freed.notify_waiters();
+        }
+    }
+}
+
+/// Counts someone who waits, also where the wait is given up.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Bytes that are held; dropping it gives them back.
+#[derive(Debug)]
+pub struct Lease {
+    budget: Budget,
+    bytes: AtomicU64,
+    depth: Option<usize>,
+}
+
+impl Lease {
+    /// The bytes held.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Counts another number of bytes as held. Never waits.
+    pub fn set(&self, bytes: u64) {
+        let before = self.bytes.swap(bytes, Ordering::Relaxed);
+        match bytes.cmp(&before) {
+            std::cmp::Ordering::Greater => self.budget.add(bytes - before),
+            std::cmp::Ordering::Less => self.budget.free(before - bytes),
+            std::cmp::Ordering::Equal => {}
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(depth) = self.depth {
+            self.budget.0.admitted[depth].fetch_sub(1, Ordering::Relaxed);
+        }
+        self.budget.free(self.bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn admitted(budget: &Budget, bytes: u64, depth: usize) -> Option<Lease> {
+        let admitted = budget.admit(bytes, depth, async {});
+        tokio::time::timeout(Duration::from_millis(20), admitted).await.ok().map(|(lease, _)| lease)
+    }
+
+    #[tokio::test]
+    async fn what_is_over_the_budget_waits_until_something_is_given_back() {
+        let budget = Budget::new(1000);
+        let first = admitted(&budget, 400, 0).await.expect("there is room");
+        assert!(admitted(&budget, 400, 0).await.is_none(), "a root may use half");
+        let child = admitted(&budget, 300, 1).await.expect("a child may use more");
+        assert_eq!(budget.used(), 700);
+        let waiting = tokio::spawn({
+            let budget = budget.clone();
+            async move { budget.admit(400, 0, async {}).await.0.bytes() }
+        });
+        tokio::task::yield_now().await;
+        drop(child);
+        drop(first);
+        assert_eq!(waiting.await.expect("it is admitted"), 400);
+        assert_eq!(budget.used(), 0);
+        assert_eq!(budget.peak(), 700);
+    }
+
+    #[tokio::test]
+    async fn the_first_page_of_a_depth_is_always_admitted() {
+        let budget = Budget::new(1000);
+        let held = budget.lease();
+        held.set(5000);
+        let root = admitted(&budget, 5000, 0).await;
+        assert!(root.is_some() && admitted(&budget, 1, 0).await.is_none());
+        assert!(admitted(&budget, 5000, 1).await.is_some());
+        assert!(budget.is_tight());
+        drop((held, root));
+        assert!(!budget.is_tight());
+    }
+
+    #[tokio::test]
+    async fn what_waits_has_handed_on_what_it_held() {
+        let budget = Budget::new(100);
+        let _first = admitted(&budget, 100, 0).await;
+        let mut handed_on = false;
+        let admitted = budget.admit(1, 0, async { handed_on = true });
+        assert!(tokio::time::timeout(Duration::from_millis(5), admitted).await.is_err());
+        assert!(handed_on);
+        assert_eq!(budget.0.waiting.load(Ordering::Relaxed), 0, "a wait that was given up is not counted");
+    }
+}
