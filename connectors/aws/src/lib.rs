@@ -5,14 +5,16 @@ mod generated;
 
 pub use headwater_aws_base::Spec;
 
+use std::sync::Arc;
+
 use headwater_aws_base::{AwsApi, Regions};
 use headwater_sdk::{ApiConnector, Connector, Result};
 
 /// The connector of a spec. Nothing is called; a spec that cannot work is an error.
-pub fn connector(spec: Spec) -> Result<Box<dyn Connector>> {
+pub fn connector(spec: Spec) -> Result<Arc<dyn Connector>> {
     #[cfg(feature = "ec2")]
     let regions: Option<Regions> = Some(headwater_aws_ec2::regions);
     #[cfg(not(feature = "ec2"))]
     let regions: Option<Regions> = None;
-    Ok(Box::new(ApiConnector(AwsApi::new(spec, generated::services(), regions)?)))
+    Ok(Arc::new(ApiConnector::new(AwsApi::new(spec, generated::services(), regions)?)))
 }

@@ -4,9 +4,11 @@
 //! API is described at <https://xkcd.com/json.html>: `/info.0.json` is the newest comic, `/N/info.0.json` comic N.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::stream::{BoxStream, StreamExt};
-use headwater_sdk::api::{Api, ApiConnector, ApiScopes};
+use headwater_sdk::api::{Api, ApiConnector, Opened, WantedScopes};
+use headwater_sdk::calls::{CallLimits, attempts};
 use headwater_sdk::scope::Single as Scope;
 use headwater_sdk::table::Anything;
 use headwater_sdk::{Class, Connector, Error, Result, Scopes, Table, async_trait};
@@ -17,8 +19,14 @@ use serde::Deserialize;
 /// There is one xkcd.
 pub const SCOPES: Scopes = Scopes::SINGLE;
 
+/// How often a comic that could not be had is asked for again.
+const RETRIES: u32 = 5;
+
 /// How many comics a page has.
 const PAGE: u32 = 100;
+
+/// A server that asks for a longer pause than this is not believed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// Comics of xkcd.
 #[derive(Deserialize, Table)]
@@ -79,7 +87,7 @@ impl Client {
         }
         // Whoever else set a provider for the process set ring too; then this changes nothing.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().user_agent("headwater").timeout(std::time::Duration::from_secs(30));
+        let http = reqwest::Client::builder().user_agent("headwater").timeout(Duration::from_secs(30));
         let http = http.build().map_err(|error| Error::fatal(format!("HTTP client: {error}")))?;
         Ok(Self { http, url, concurrency: spec.concurrency.unwrap_or(8).clamp(1, 64) })
     }
@@ -90,10 +98,15 @@ impl Client {
             Some(number) => format!("{}/{number}/info.0.json", self.url),
             None => format!("{}/info.0.json", self.url),
         };
-        let answer = self.http.get(&url).send().await.map_err(|error| connection(&url, error))?;
+        attempts("xkcd comic", || self.ask(&url, number.is_some())).await
+    }
+
+    /// `optional` is whether the answer may be that there is no such comic.
+    async fn ask(&self, url: &str, optional: bool) -> Result<Option<Comic>> {
+        let answer = self.http.get(url).send().await.map_err(|error| connection(url, error))?;
         match answer.status() {
-            StatusCode::NOT_FOUND if number.is_some() => Ok(None),
-            status if status.is_success() => answer.json().await.map(Some).map_err(|error| connection(&url, error)),
+            StatusCode::NOT_FOUND if optional => Ok(None),
+            status if status.is_success() => answer.json().await.map(Some).map_err(|error| connection(url, error)),
             status => {
                 let class = match status.as_u16() {
                     429 => Class::Throttled,
@@ -101,8 +114,11 @@ impl Client {
                     500.. => Class::Transient,
                     _ => Class::Fatal,
                 };
-                Err(Error::new(class, format!("GET {url} answered {status}"))
-                    .with_code(format!("HTTP{}", status.as_u16())))
+                let retry_after = answer.headers().get("retry-after").and_then(|value| value.to_str().ok());
+                let retry_after = retry_after.and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
+                let error = Error::new(class, format!("GET {url} answered {status}"))
+                    .with_code(format!("HTTP{}", status.as_u16()));
+                Err(Error { retry_after: retry_after.map(|pause| pause.min(LONGEST_PAUSE)), ..error })
             }
         }
     }
@@ -161,23 +177,27 @@ impl Api for Xkcd {
         Ok(vec![format!("{} answers; the newest comic is {newest}", self.0.url)])
     }
 
-    async fn scopes(&self, _: &[Scopes]) -> Result<ApiScopes<Scope>> {
+    fn scopes(self: Arc<Self>, _: WantedScopes) -> BoxStream<'static, Opened<Scope>> {
         // One call shows whether the API is there at all, before any destination is touched.
-        self.0.comic(None).await?;
-        let scope = Arc::new(Scope);
-        Ok(ApiScopes { open: vec![(SCOPES.name, scope)], failures: Vec::new() })
+        let open = futures::stream::once(async move {
+            match self.0.comic(None).await {
+                Ok(_) => Opened::Open(vec![(SCOPES.name, Arc::new(Scope))]),
+                Err(error) => Opened::Failed(self.0.url.clone(), error),
+            }
+        });
+        futures::stream::iter([Opened::Places(1)]).chain(open).boxed()
     }
 
     async fn client(&self, _: &'static str, _: &Scope) -> Result<Anything> {
         Ok(Arc::new(self.0.clone()))
     }
 
-    fn concurrency(&self) -> usize {
-        self.0.concurrency
+    fn limits(&self) -> CallLimits {
+        CallLimits { concurrency: self.0.concurrency, retries: RETRIES, ..CallLimits::default() }
     }
 }
 
 /// The connector of a spec. Nothing is called; a spec that cannot work is an error.
-pub fn connector(spec: Spec) -> Result<Box<dyn Connector>> {
-    Ok(Box::new(ApiConnector(Xkcd(Client::new(&spec)?))))
+pub fn connector(spec: Spec) -> Result<Arc<dyn Connector>> {
+    Ok(Arc::new(ApiConnector::new(Xkcd(Client::new(&spec)?))))
 }

@@ -3,12 +3,14 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
+use futures::StreamExt;
 use headwater_sdk::arrow::array::{Array, AsArray, RecordBatch};
 use headwater_sdk::arrow::datatypes::Int64Type;
-use headwater_sdk::fetch::Calls;
+use headwater_sdk::connector::all_wanted;
 use headwater_sdk::unit::UnitRun;
-use headwater_sdk::{Class, Error, Message, Timestamp};
+use headwater_sdk::{Budget, Calls, Class, Error, Found, Message, Timestamp};
 use headwater_xkcd::{Spec, connector};
 
 struct Server {
@@ -58,15 +60,25 @@ fn comic(folder: &Path, number: i64) -> String {
 
 async fn sync(url: &str) -> Result<(Vec<RecordBatch>, Vec<Error>), Error> {
     let connector = connector(Spec { url: Some(url.to_owned()), ..Spec::default() })?;
-    let plan = connector.plan(&connector.tables()).await?;
-    assert_eq!(plan.units.len(), 1);
+    let tables = connector.tables().into_iter().map(Arc::new).collect();
+    let mut units = Vec::new();
+    let mut plan = Arc::clone(&connector).plan(tables, all_wanted());
+    while let Some(found) = plan.next().await {
+        match found {
+            Found::Places(count) => assert_eq!(count, 1),
+            Found::Open(open) => units.extend(open),
+            Found::Failed(_, error) => return Err(error),
+        }
+    }
+    assert_eq!(units.len(), 1);
     let (sender, mut receiver) = tokio::sync::mpsc::channel(64);
-    let run = UnitRun::new("xkcd", Timestamp::now(), Calls::new(8), sender);
-    connector.run(&plan.units[0], run).await;
+    let calls = Calls::new(connector.limits(), Budget::default());
+    let run = UnitRun::new("xkcd", Timestamp::now(), calls.of_unit(""), sender);
+    connector.run(&units[0], run).await;
     let (mut batches, mut errors) = (Vec::new(), Vec::new());
     while let Some(message) = receiver.recv().await {
         match message {
-            Message::Batch(_, batch) => batches.push(batch),
+            Message::Batch(_, batch, _lease) => batches.push(batch),
             Message::Failure(_, error) => errors.push(error),
         }
     }

@@ -2,20 +2,20 @@
 
 use std::sync::Arc;
 
-use futures::stream::StreamExt;
-use headwater_sdk::api::{Api, ApiScopes};
+use futures::stream::{BoxStream, StreamExt};
+use headwater_sdk::api::{Api, Opened, WantedScopes};
 use headwater_sdk::table::Anything;
-use headwater_sdk::{Error, Result, Scopes, async_trait};
+use headwater_sdk::{CallLimits, Error, Result, async_trait, task};
 
-use crate::account::{self, OpenAccount, global_region};
-use crate::scope::{GLOBAL, REGIONAL, Scope};
-use crate::spec::{Account, Spec};
-use crate::{Regions, Service, http};
-use aws_types::region::Region;
+use crate::opening::{Found, Opening, Place, title};
+use crate::rates::{self, rates};
+use crate::scope::Scope;
+use crate::spec::Spec;
+use crate::{Regions, Service, availability};
 
 /// AWS, with the services that this build has.
 pub struct AwsApi {
-    spec: Spec,
+    spec: Arc<Spec>,
     services: Vec<Service>,
     regions: Option<Regions>,
 }
@@ -23,38 +23,21 @@ pub struct AwsApi {
 impl AwsApi {
     /// The connector of a spec; what cannot work is said without a connection.
     pub fn new(spec: Spec, services: Vec<Service>, regions: Option<Regions>) -> Result<Self> {
-        match spec.problem() {
+        match spec.problem().or_else(|| rates::problem(&spec.limits, &services)) {
             Some(problem) => Err(Error::fatal(problem)),
-            None => Ok(Self { spec, services, regions }),
+            None => Ok(Self { spec: Arc::new(spec), services, regions }),
         }
-    }
-
-    fn accounts(&self) -> Vec<Account> {
-        if self.spec.accounts.is_empty() { vec![Account::default()] } else { self.spec.accounts.clone() }
-    }
-
-    /// Opens all accounts, a few at a time; each with its name and what came of it, in the order of the spec.
-    async fn open(&self) -> Vec<(Account, Result<OpenAccount>)> {
-        let at_once = self.spec.initialization_concurrency.unwrap_or(4).max(1);
-        let http = http::client();
-        let opened = self.accounts().into_iter().map(|account| {
-            let http = http.clone();
-            async move {
-                let open = account::open(&self.spec, &account, http).await;
-                (account, open)
-            }
-        });
-        futures::stream::iter(opened).buffered(at_once).collect().await
     }
 }
 
-/// What an account is called in messages.
-fn title(account: &Account) -> String {
-    match (&account.id, &account.role_arn) {
-        (id, _) if !id.is_empty() => format!("account {id}"),
-        (_, Some(role)) => format!("account of {role}"),
-        _ => "the default account".to_owned(),
-    }
+/// A line about an account that can be opened.
+async fn describe(opening: &Opening, place: &Place) -> Result<String> {
+    let account = opening.account(place);
+    let told = |error: Error| error.while_doing(title(&account));
+    let open = opening.opener.open(&account, place.principal.as_deref()).await.map_err(told)?;
+    let regions = opening.regions(&account, &open).await.map_err(told)?;
+    let plural = if regions.len() == 1 { "" } else { "s" };
+    Ok(format!("account {} as {}, {} region{plural}", open.id, open.caller, regions.len()))
 }
 
 #[async_trait]
@@ -66,53 +49,49 @@ impl Api for AwsApi {
     }
 
     async fn check(&self) -> Result<Vec<String>> {
-        let mut lines = Vec::new();
-        for (account, open) in self.open().await {
-            let open = open.map_err(|error| error.while_doing(title(&account)))?;
-            let regions = account::regions(&self.spec, &account, &open, self.regions).await;
-            let regions = regions.map_err(|error| error.while_doing(title(&account)))?;
-            let plural = if regions.len() == 1 { "" } else { "s" };
-            lines.push(format!("account {} as {}, {} region{plural}", open.id, open.caller, regions.len()));
+        let opening = Opening::new(&self.spec, self.regions);
+        let mut lines = opening
+            .places()
+            .filter_map(|found| {
+                std::future::ready(match found {
+                    Found::Places(_) => None,
+                    Found::Place(place) => Some(Ok(place)),
+                    Found::Failed(what, error) => Some(Err(error.while_doing(what))),
+                })
+            })
+            .map(|place| {
+                let opening = Arc::clone(&opening);
+                task::own(async move { describe(&opening, &place?).await })
+            })
+            .buffered(opening.at_once());
+        let (mut all, mut failure, mut failures) = (Vec::new(), None, 0);
+        while let Some(line) = lines.next().await {
+            match line {
+                Ok(line) => all.push(line),
+                Err(error) => {
+                    failure.get_or_insert(error);
+                    failures += 1;
+                }
+            }
         }
-        Ok(lines)
+        let Some(mut error) = failure else { return Ok(all) };
+        if failures > 1 {
+            error.message = format!("{} (the first of {failures} accounts that cannot be opened)", error.message);
+        }
+        Err(error)
     }
 
-    async fn scopes(&self, kinds: &[Scopes]) -> Result<ApiScopes<Scope>> {
-        let regional = kinds.iter().any(|kind| kind.name == REGIONAL.name);
-        let global = kinds.iter().any(|kind| kind.name == GLOBAL.name);
-        let mut scopes = ApiScopes { open: Vec::new(), failures: Vec::new() };
-        let mut seen: Vec<String> = Vec::new();
-        for (account, open) in self.open().await {
-            let open = match open {
-                Ok(open) if seen.contains(&open.id) => {
-                    let error = Error::fatal(format!("account {} is there already; it is read once", open.id));
-                    scopes.failures.push((title(&account), error));
-                    continue;
-                }
-                Ok(open) => open,
-                Err(error) => {
-                    scopes.failures.push((title(&account), error));
-                    continue;
-                }
-            };
-            seen.push(open.id.clone());
-            let scope = |region: &str, global: bool| {
-                let config = open.config.to_builder().region(Region::new(region.to_owned())).build();
-                Arc::new(Scope::new((&open.id, &open.name), open.partition, region, global, config))
-            };
-            if global {
-                scopes.open.push((GLOBAL.name, scope(global_region(open.partition), true)));
-            }
-            if regional {
-                match account::regions(&self.spec, &account, &open, self.regions).await {
-                    Ok(regions) => {
-                        scopes.open.extend(regions.iter().map(|region| (REGIONAL.name, scope(region, false))));
-                    }
-                    Err(error) => scopes.failures.push((title(&account), error)),
-                }
-            }
+    fn scopes(self: Arc<Self>, wanted: WantedScopes) -> BoxStream<'static, Opened<Scope>> {
+        Opening::new(&self.spec, self.regions).scopes(wanted)
+    }
+
+    fn offers(&self, package: &'static str, scope: &Scope) -> bool {
+        // What stands behind a custom endpoint has regions of its own.
+        if scope.global || self.spec.custom_endpoint_url.is_some() {
+            return true;
         }
-        Ok(scopes)
+        let service = self.services.iter().find(|service| service.package == package);
+        service.is_none_or(|service| availability::offers(service.id, &scope.region))
     }
 
     async fn client(&self, package: &'static str, scope: &Scope) -> Result<Anything> {
@@ -121,7 +100,12 @@ impl Api for AwsApi {
         Ok(scope.client(service))
     }
 
-    fn concurrency(&self) -> usize {
-        self.spec.calls()
+    fn limits(&self) -> CallLimits {
+        CallLimits {
+            concurrency: self.spec.calls(),
+            retries: self.spec.retries(),
+            max_backoff: self.spec.longest_backoff(),
+            rates: rates(&self.spec.limits),
+        }
     }
 }

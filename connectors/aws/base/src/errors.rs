@@ -1,11 +1,22 @@
 //! Errors of the client crates by class, from their own types and codes.
 
 use std::error::Error as StdError;
+use std::time::Duration;
 
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use headwater_sdk::{Class, Error};
+
+use crate::permissions;
+
+/// The code of an error whose cause is that a server's name is not known.
+pub const NO_ENDPOINT: &str = "NoEndpoint";
+
+/// A service that asks for a longer pause than this is not believed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// What a call's own error must be.
 pub trait Failure: StdError + ProvideErrorMetadata + Send + Sync + 'static {}
@@ -17,21 +28,54 @@ impl<E: StdError + ProvideErrorMetadata + Send + Sync + 'static> Failure for E {
 /// The text holds the service's code and message, or the cause of a failed connection; never the request, whose
 /// headers hold a signature.
 pub fn error<E: Failure>(call: &str, failure: &SdkError<E, HttpResponse>) -> Error {
-    let error = match failure {
-        SdkError::ServiceError(context) => service_error(context.err(), context.raw().status().as_u16()),
+    let mut error = match failure {
+        SdkError::ServiceError(context) => service_error(call, context.err(), context.raw().status().as_u16()),
         SdkError::TimeoutError(_) => Error::new(Class::Transient, "no answer in time").with_code("Timeout"),
         SdkError::DispatchFailure(cause) => {
-            let error = cause.as_connector_error().map_or(failure as &dyn StdError, |error| error);
-            connection_error(&causes(error))
+            let cause = cause.as_connector_error().map_or(failure as &dyn StdError, |error| error);
+            match refused_role(cause) {
+                Some(error) => error,
+                None => connection_error(&causes(cause)),
+            }
         }
-        SdkError::ResponseError(context) => {
-            let status = context.raw().status().as_u16();
-            Error::new(by_status(status), format!("an answer that is not of this API (HTTP {status})"))
-                .with_code("Response")
-        }
+        SdkError::ResponseError(context) => response_error(context.raw().status().as_u16()),
         other => Error::fatal(causes(other)),
     };
+    error.retry_after = failure.raw_response().and_then(retry_after);
     error.while_doing(call)
+}
+
+/// The service's refusal to assume a role, where that is what credentials could not be had for.
+fn refused_role(error: &(dyn StdError + 'static)) -> Option<Error> {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        if let Some(refusal) = cause.downcast_ref::<SdkError<AssumeRoleError, HttpResponse>>() {
+            return Some(self::error("sts AssumeRole", refusal));
+        }
+        next = cause.source();
+    }
+    None
+}
+
+/// Why there are no credentials.
+pub fn credentials_error(failure: &CredentialsError) -> Error {
+    refused_role(failure).unwrap_or_else(|| no_credentials(&causes(failure)))
+}
+
+/// How long the service asks to wait: in seconds, or in milliseconds by a header of AWS's own.
+fn retry_after(response: &HttpResponse) -> Option<Duration> {
+    let number = |name: &str| response.headers().get(name).and_then(|text| text.trim().parse::<u64>().ok());
+    let said = number("x-amz-retry-after").map(Duration::from_millis);
+    said.or_else(|| number("retry-after").map(Duration::from_secs)).map(|pause| pause.min(LONGEST_PAUSE))
+}
+
+/// An answer that was cut or garbled on its way may be whole the next time.
+fn response_error(status: u16) -> Error {
+    let (class, what) = match status {
+        200..300 => (Class::Transient, "an answer that is cut or garbled"),
+        status => (by_status(status), "an answer that is not of this API"),
+    };
+    Error::new(class, format!("{what} (HTTP {status})")).with_code("Response")
 }
 
 /// The messages of an error and its causes, outermost first, each once.
@@ -48,7 +92,7 @@ pub fn causes(error: &dyn StdError) -> String {
     texts.join(": ")
 }
 
-fn service_error(error: &(impl ProvideErrorMetadata + StdError), status: u16) -> Error {
+fn service_error(call: &str, error: &impl ProvideErrorMetadata, status: u16) -> Error {
     let code = error.code();
     let message = match (error.message(), code) {
         (Some(message), _) => message.to_owned(),
@@ -62,28 +106,42 @@ fn service_error(error: &(impl ProvideErrorMetadata + StdError), status: u16) ->
         None if status == 501 || status == 500 => Class::Unsupported,
         None => by_status(status),
     };
-    let error = Error::new(class, message);
+    let mut error = Error::new(class, message);
+    if class == Class::Denied {
+        error.permission = permissions::missing(call, code, &error.message);
+    }
     match code {
         Some(code) => error.with_code(code),
         None => error.with_code(format!("HTTP{status}")),
     }
 }
 
+fn no_credentials(text: &str) -> Error {
+    // The chain of providers tells all that it tried; the first sentence says what came of it.
+    let first = text.split(". Attempted").next().unwrap_or(text).rsplit(": ").next().unwrap_or(text);
+    Error::new(Class::Denied, format!("no credentials: {first}")).with_code("NoCredentials")
+}
+
 fn connection_error(text: &str) -> Error {
     // Credentials that cannot be had fail before anything is sent.
     let lower = text.to_lowercase();
     if lower.contains("credential") || lower.contains("sso") || lower.contains("token") && lower.contains("expired") {
-        // The chain of providers tells all that it tried; the first sentence says what came of it.
-        let first = text.split(". Attempted").next().unwrap_or(text).rsplit(": ").next().unwrap_or(text);
-        return Error::new(Class::Denied, format!("no credentials: {first}")).with_code("NoCredentials");
+        return no_credentials(text);
     }
     // What the operating system says stands last; what stands before it names the layers of the HTTP client.
     let root = text.rsplit(": ").next().unwrap_or(text);
+    let unknown_name = lower.contains("dns error") || lower.contains("failed to lookup address");
+    if unknown_name && !lower.contains("temporary") && !lower.contains("try again") {
+        let message = format!("the service has no endpoint in this region, or its name cannot be looked up: {root}");
+        return Error::new(Class::Unsupported, message).with_code(NO_ENDPOINT);
+    }
     Error::new(Class::Transient, format!("no connection: {root}")).with_code("Connection")
 }
 
 fn by_code(code: &str, status: u16) -> Class {
-    const THROTTLED: [&str; 12] = [
+    const THROTTLED: [&str; 14] = [
+        "EC2ThrottledException",
+        "PriorRequestNotComplete",
         "Throttling",
         "ThrottlingException",
         "ThrottledException",
@@ -97,7 +155,16 @@ fn by_code(code: &str, status: u16) -> Class {
         "LimitExceededException",
         "SlowDown",
     ];
-    const DENIED: [&str; 18] = [
+    const TRANSIENT: [&str; 7] = [
+        "IDPCommunicationError",
+        "InternalError",
+        "InternalFailure",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "ServiceUnavailable",
+        "Unavailable",
+    ];
+    const DENIED: [&str; 21] = [
         "AccessDenied",
         "AccessDeniedException",
         "AuthFailure",
@@ -109,9 +176,12 @@ fn by_code(code: &str, status: u16) -> Class {
         "IncompleteSignature",
         "InvalidAccessKeyId",
         "InvalidClientTokenId",
+        "InvalidToken",
         "MissingAuthenticationToken",
         "NotAuthorized",
+        "NotSignedUp",
         "OptInRequired",
+        "RequestExpired",
         "SignatureDoesNotMatch",
         "SubscriptionRequiredException",
         "UnauthorizedOperation",
@@ -129,6 +199,8 @@ fn by_code(code: &str, status: u16) -> Class {
     ];
     if THROTTLED.contains(&code) || status == 429 {
         Class::Throttled
+    } else if TRANSIENT.contains(&code) {
+        Class::Transient
     } else if DENIED.contains(&code) || status == 403 {
         Class::Denied
     } else if UNSUPPORTED.contains(&code) || status == 501 {
@@ -145,6 +217,7 @@ fn by_status(status: u16) -> Class {
         429 => Class::Throttled,
         401 | 403 => Class::Denied,
         404 => Class::NotFound,
+        408 => Class::Transient,
         501 => Class::Unsupported,
         500.. => Class::Transient,
         _ => Class::Fatal,
@@ -166,9 +239,61 @@ mod tests {
             ("InvalidVpcID.NotFound", 400, Class::NotFound),
             ("InvalidAction", 400, Class::Unsupported),
             ("InternalError", 500, Class::Transient),
+            ("RequestTimeout", 400, Class::Transient),
+            ("Unavailable", 503, Class::Transient),
+            ("InvalidToken", 400, Class::Denied),
             ("InvalidParameterValue", 400, Class::Fatal),
         ] {
             assert_eq!(by_code(code, status), class, "{code}");
         }
+    }
+
+    fn response(status: u16, headers: &[(&'static str, &'static str)]) -> HttpResponse {
+        let status = status.try_into().expect("a status");
+        let mut response = HttpResponse::new(status, aws_smithy_types::body::SdkBody::empty());
+        for (name, value) in headers {
+            response.headers_mut().insert(*name, *value);
+        }
+        response
+    }
+
+    fn refusal(code: &str, message: &str) -> aws_smithy_types::error::ErrorMetadata {
+        aws_smithy_types::error::ErrorMetadata::builder().code(code).message(message).build()
+    }
+
+    #[test]
+    fn a_refusal_names_the_permission_and_a_throttle_its_pause() {
+        let denied = SdkError::service_error(refusal("UnauthorizedOperation", "You may not."), response(403, &[]));
+        let denied = error("ec2 DescribeVpcs", &denied);
+        assert_eq!((denied.class, denied.permission.as_deref()), (Class::Denied, Some("ec2:DescribeVpcs")));
+        for (header, pause) in [
+            (("retry-after", "7"), Some(Duration::from_secs(7))),
+            (("retry-after", "999999999"), Some(LONGEST_PAUSE)),
+            (("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT"), None),
+            (("x-amz-retry-after", "1500"), Some(Duration::from_millis(1500))),
+        ] {
+            let slow = SdkError::service_error(refusal("Throttling", "slowly"), response(400, &[header]));
+            let slow = error("ec2 DescribeVpcs", &slow);
+            assert_eq!((slow.class, slow.retry_after, slow.permission), (Class::Throttled, pause, None));
+        }
+    }
+
+    #[test]
+    fn a_cut_answer_may_be_whole_the_next_time() {
+        let cut = |status| {
+            SdkError::<aws_smithy_types::error::ErrorMetadata, _>::response_error("cut", response(status, &[]))
+        };
+        assert_eq!(error("s3 ListBuckets", &cut(200)).class, Class::Transient);
+        assert_eq!(error("s3 ListBuckets", &cut(404)).class, Class::NotFound);
+        assert_eq!(error("s3 ListBuckets", &cut(502)).class, Class::Transient);
+    }
+
+    #[test]
+    fn a_name_that_is_not_known_is_a_service_that_is_not_there() {
+        let known = "client error (Connect): dns error: failed to lookup address information: ";
+        let error = connection_error(&format!("{known}Name or service not known"));
+        assert_eq!((error.class, error.code.as_deref()), (Class::Unsupported, Some(NO_ENDPOINT)));
+        assert_eq!(connection_error(&format!("{known}Temporary failure in name resolution")).class, Class::Transient);
+        assert_eq!(connection_error("tcp connect error: Connection refused (os error 111)").class, Class::Transient);
     }
 }

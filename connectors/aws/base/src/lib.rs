@@ -4,9 +4,20 @@
 //! service recompiles no other.
 
 pub mod account;
+mod availability;
 pub mod connector;
+mod credentials;
 pub mod errors;
+#[cfg(test)]
+mod fake;
+#[rustfmt::skip]
+mod generated_regions;
 pub mod http;
+mod opening;
+mod organization;
+mod permissions;
+pub mod rates;
+pub mod regions;
 pub mod scope;
 pub mod spec;
 pub mod transcribed;

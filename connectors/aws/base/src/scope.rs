@@ -69,6 +69,14 @@ impl Scope {
     }
 }
 
+/// The id of the scope of an account, or of one of its regions.
+pub fn scope_id(account: &str, region: Option<&str>) -> String {
+    match region {
+        Some(region) => format!("{account}/{region}"),
+        None => account.to_owned(),
+    }
+}
+
 /// What an ARN can end in: text that may be missing.
 pub trait Id {
     /// The text.
@@ -95,7 +103,7 @@ impl<T: AsRef<str>> Id for &Option<T> {
 
 impl headwater_sdk::Scope for Scope {
     fn id(&self) -> String {
-        if self.global { self.account_id.clone() } else { format!("{}/{}", self.account_id, self.region) }
+        scope_id(&self.account_id, (!self.global).then_some(&*self.region))
     }
 
     fn value(&self, column: &str) -> Option<&str> {

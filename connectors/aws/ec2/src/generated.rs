@@ -9426,7 +9426,8 @@ for aws_sdk_ec2::operation::describe_account_attributes::builders::DescribeAccou
     fn pages(self) -> PageStream<AccountAttribute> {
         once(
             "ec2 DescribeAccountAttributes",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |
                 output: aws_sdk_ec2::operation::describe_account_attributes::DescribeAccountAttributesOutput,
                 rows|
@@ -9443,7 +9444,8 @@ for aws_sdk_ec2::operation::describe_addresses::builders::DescribeAddressesFluen
     fn pages(self) -> PageStream<Address> {
         once(
             "ec2 DescribeAddresses",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |
                 output: aws_sdk_ec2::operation::describe_addresses::DescribeAddressesOutput,
                 rows|
@@ -9458,9 +9460,13 @@ for aws_sdk_ec2::operation::describe_addresses::builders::DescribeAddressesFluen
 impl List<ByoipCidr>
 for aws_sdk_ec2::operation::describe_byoip_cidrs::builders::DescribeByoipCidrsFluentBuilder {
     fn pages(self) -> PageStream<ByoipCidr> {
-        paginated(
+        by_token(
             "ec2 DescribeByoipCidrs",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |
+                output: &aws_sdk_ec2::operation::describe_byoip_cidrs::DescribeByoipCidrsOutput|
+            output.next_token.clone(),
             |
                 output: aws_sdk_ec2::operation::describe_byoip_cidrs::DescribeByoipCidrsOutput,
                 rows|
@@ -9475,9 +9481,13 @@ for aws_sdk_ec2::operation::describe_byoip_cidrs::builders::DescribeByoipCidrsFl
 impl List<CapacityReservation>
 for aws_sdk_ec2::operation::describe_capacity_reservations::builders::DescribeCapacityReservationsFluentBuilder {
     fn pages(self) -> PageStream<CapacityReservation> {
-        paginated(
+        by_token(
             "ec2 DescribeCapacityReservations",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |
+                output: &aws_sdk_ec2::operation::describe_capacity_reservations::DescribeCapacityReservationsOutput|
+            output.next_token.clone(),
             |
                 output: aws_sdk_ec2::operation::describe_capacity_reservations::DescribeCapacityReservationsOutput,
                 rows|
@@ -9494,7 +9504,8 @@ for aws_sdk_ec2::operation::describe_customer_gateways::builders::DescribeCustom
     fn pages(self) -> PageStream<CustomerGateway> {
         once(
             "ec2 DescribeCustomerGateways",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |
                 output: aws_sdk_ec2::operation::describe_customer_gateways::DescribeCustomerGatewaysOutput,
                 rows|
@@ -9509,9 +9520,13 @@ for aws_sdk_ec2::operation::describe_customer_gateways::builders::DescribeCustom
 impl List<DhcpOptions>
 for aws_sdk_ec2::operation::describe_dhcp_options::builders::DescribeDhcpOptionsFluentBuilder {
     fn pages(self) -> PageStream<DhcpOptions> {
-        paginated(
+        by_token(
             "ec2 DescribeDhcpOptions",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |
+                output: &aws_sdk_ec2::operation::describe_dhcp_options::DescribeDhcpOptionsOutput|
+            output.next_token.clone(),
             |
                 output: aws_sdk_ec2::operation::describe_dhcp_options::DescribeDhcpOptionsOutput,
                 rows|
@@ -9526,9 +9541,13 @@ for aws_sdk_ec2::operation::describe_dhcp_options::builders::DescribeDhcpOptions
 impl List<EgressOnlyInternetGateway>
 for aws_sdk_ec2::operation::describe_egress_only_internet_gateways::builders::DescribeEgressOnlyInternetGatewaysFluentBuilder {
     fn pages(self) -> PageStream<EgressOnlyInternetGateway> {
-        paginated(
+        by_token(
             "ec2 DescribeEgressOnlyInternetGateways",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |
+                output: &aws_sdk_ec2::operation::describe_egress_only_internet_gateways::DescribeEgressOnlyInternetGatewaysOutput|
+            output.next_token.clone(),
             |
                 output: aws_sdk_ec2::operation::describe_egress_only_internet_gateways::DescribeEgressOnlyInternetGatewaysOutput,
                 rows|
@@ -9543,9 +9562,13 @@ for aws_sdk_ec2::operation::describe_egress_only_internet_gateways::builders::De
 impl List<FlowLog>
 for aws_sdk_ec2::operation::describe_flow_logs::builders::DescribeFlowLogsFluentBuilder {
     fn pages(self) -> PageStream<FlowLog> {
-        paginated(
+        by_token(
             "ec2 DescribeFlowLogs",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |
+                output: &aws_sdk_ec2::operation::describe_flow_logs::DescribeFlowLogsOutput|
+            output.next_token.clone(),
             |
                 output: aws_sdk_ec2::operation::describe_flow_logs::DescribeFlowLogsOutput,
                 rows|
@@ -9560,9 +9583,13 @@ for aws_sdk_ec2::operation::describe_flow_logs::builders::DescribeFlowLogsFluent
 impl List<Host>
 for aws_sdk_ec2::operation::describe_hosts::builders::DescribeHostsFluentBuilder {
     fn pages(self) -> PageStream<Host> {
-        paginated(
+        by_token(
             "ec2 DescribeHosts",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |output: &aws_sdk_ec2::operation::describe_hosts::DescribeHostsOutput| {
+                output.next_token.clone()
+            },
             |output: aws_sdk_ec2::operation::describe_hosts::DescribeHostsOutput, rows| {
                 for row in output.hosts.into_iter().flatten() {
                     rows.push(row.into());
@@ -9576,7 +9603,8 @@ for aws_sdk_ec2::operation::describe_image_attribute::builders::DescribeImageAtt
     fn pages(self) -> PageStream<LaunchPermission> {
         once(
             "ec2 DescribeImageAttribute",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |
                 output: aws_sdk_ec2::operation::describe_image_attribute::DescribeImageAttributeOutput,
                 rows|
@@ -9591,9 +9619,13 @@ for aws_sdk_ec2::operation::describe_image_attribute::builders::DescribeImageAtt
 impl List<Image>
 for aws_sdk_ec2::operation::describe_images::builders::DescribeImagesFluentBuilder {
     fn pages(self) -> PageStream<Image> {
-        paginated(
+        by_token(
             "ec2 DescribeImages",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |output: &aws_sdk_ec2::operation::describe_images::DescribeImagesOutput| {
+                output.next_token.clone()
+            },
             |
                 output: aws_sdk_ec2::operation::describe_images::DescribeImagesOutput,
                 rows|
@@ -9608,9 +9640,13 @@ for aws_sdk_ec2::operation::describe_images::builders::DescribeImagesFluentBuild
 impl List<Ec2InstanceConnectEndpoint>
 for aws_sdk_ec2::operation::describe_instance_connect_endpoints::builders::DescribeInstanceConnectEndpointsFluentBuilder {
     fn pages(self) -> PageStream<Ec2InstanceConnectEndpoint> {
-        paginated(
+        by_token(
             "ec2 DescribeInstanceConnectEndpoints",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |
+                output: &aws_sdk_ec2::operation::describe_instance_connect_endpoints::DescribeInstanceConnectEndpointsOutput|
+            output.next_token.clone(),
             |
                 output: aws_sdk_ec2::operation::describe_instance_connect_endpoints::DescribeInstanceConnectEndpointsOutput,
                 rows|
@@ -9625,9 +9661,13 @@ for aws_sdk_ec2::operation::describe_instance_connect_endpoints::builders::Descr
 impl List<InstanceStatus>
 for aws_sdk_ec2::operation::describe_instance_status::builders::DescribeInstanceStatusFluentBuilder {
     fn pages(self) -> PageStream<InstanceStatus> {
-        paginated(
+        by_token(
             "ec2 DescribeInstanceStatus",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |
+                output: &aws_sdk_ec2::operation::describe_instance_status::DescribeInstanceStatusOutput|
+            output.next_token.clone(),
             |
                 output: aws_sdk_ec2::operation::describe_instance_status::DescribeInstanceStatusOutput,
                 rows|
@@ -9642,9 +9682,13 @@ for aws_sdk_ec2::operation::describe_instance_status::builders::DescribeInstance
 impl List<InstanceTypeInfo>
 for aws_sdk_ec2::operation::describe_instance_types::builders::DescribeInstanceTypesFluentBuilder {
     fn pages(self) -> PageStream<InstanceTypeInfo> {
-        paginated(
+        by_token(
             "ec2 DescribeInstanceTypes",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |
+                output: &aws_sdk_ec2::operation::describe_instance_types::DescribeInstanceTypesOutput|
+            output.next_token.clone(),
             |
                 output: aws_sdk_ec2::operation::describe_instance_types::DescribeInstanceTypesOutput,
                 rows|
@@ -9659,9 +9703,13 @@ for aws_sdk_ec2::operation::describe_instance_types::builders::DescribeInstanceT
 impl List<Instance>
 for aws_sdk_ec2::operation::describe_instances::builders::DescribeInstancesFluentBuilder {
     fn pages(self) -> PageStream<Instance> {
-        paginated(
+        by_token(
             "ec2 DescribeInstances",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |
+                output: &aws_sdk_ec2::operation::describe_instances::DescribeInstancesOutput|
+            output.next_token.clone(),
             |
                 output: aws_sdk_ec2::operation::describe_instances::DescribeInstancesOutput,
                 rows|
@@ -9678,9 +9726,13 @@ for aws_sdk_ec2::operation::describe_instances::builders::DescribeInstancesFluen
 impl List<InternetGateway>
 for aws_sdk_ec2::operation::describe_internet_gateways::builders::DescribeInternetGatewaysFluentBuilder {
     fn pages(self) -> PageStream<InternetGateway> {
-        paginated(
+        by_token(
             "ec2 DescribeInternetGateways",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |
+                output: &aws_sdk_ec2::operation::describe_internet_gateways::DescribeInternetGatewaysOutput|
+            output.next_token.clone(),
             |
                 output: aws_sdk_ec2::operation::describe_internet_gateways::DescribeInternetGatewaysOutput,
                 rows|
@@ -9697,7 +9749,8 @@ for aws_sdk_ec2::operation::describe_key_pairs::builders::DescribeKeyPairsFluent
     fn pages(self) -> PageStream<KeyPairInfo> {
         once(
             "ec2 DescribeKeyPairs",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |
                 output: aws_sdk_ec2::operation::describe_key_pairs::DescribeKeyPairsOutput,
                 rows|
@@ -9712,9 +9765,13 @@ for aws_sdk_ec2::operation::describe_key_pairs::builders::DescribeKeyPairsFluent
 impl List<LaunchTemplateVersion>
 for aws_sdk_ec2::operation::describe_launch_template_versions::builders::DescribeLaunchTemplateVersionsFluentBuilder {
     fn pages(self) -> PageStream<LaunchTemplateVersion> {
-        paginated(
+        by_token(
             "ec2 DescribeLaunchTemplateVersions",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |
+                output: &aws_sdk_ec2::operation::describe_launch_template_versions::DescribeLaunchTemplateVersionsOutput|
+            output.next_token.clone(),
             |
                 output: aws_sdk_ec2::operation::describe_launch_template_versions::DescribeLaunchTemplateVersionsOutput,
                 rows|
@@ -9729,9 +9786,13 @@ for aws_sdk_ec2::operation::describe_launch_template_versions::builders::Describ
 impl List<LaunchTemplate>
 for aws_sdk_ec2::operation::describe_launch_templates::builders::DescribeLaunchTemplatesFluentBuilder {
     fn pages(self) -> PageStream<LaunchTemplate> {
-        paginated(
+        by_token(
             "ec2 DescribeLaunchTemplates",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |
+                output: &aws_sdk_ec2::operation::describe_launch_templates::DescribeLaunchTemplatesOutput|
+            output.next_token.clone(),
             |
                 output: aws_sdk_ec2::operation::describe_launch_templates::DescribeLaunchTemplatesOutput,
                 rows|
@@ -9746,9 +9807,13 @@ for aws_sdk_ec2::operation::describe_launch_templates::builders::DescribeLaunchT
 impl List<ManagedPrefixList>
 for aws_sdk_ec2::operation::describe_managed_prefix_lists::builders::DescribeManagedPrefixListsFluentBuilder {
     fn pages(self) -> PageStream<ManagedPrefixList> {
-        paginated(
+        by_token(
             "ec2 DescribeManagedPrefixLists",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |
+                output: &aws_sdk_ec2::operation::describe_managed_prefix_lists::DescribeManagedPrefixListsOutput|
+            output.next_token.clone(),
             |
                 output: aws_sdk_ec2::operation::describe_managed_prefix_lists::DescribeManagedPrefixListsOutput,
                 rows|
@@ -9763,9 +9828,13 @@ for aws_sdk_ec2::operation::describe_managed_prefix_lists::builders::DescribeMan
 impl List<NatGateway>
 for aws_sdk_ec2::operation::describe_nat_gateways::builders::DescribeNatGatewaysFluentBuilder {
     fn pages(self) -> PageStream<NatGateway> {
-        paginated(
+        by_token(
             "ec2 DescribeNatGateways",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |
+                output: &aws_sdk_ec2::operation::describe_nat_gateways::DescribeNatGatewaysOutput|
+            output.next_token.clone(),
             |
                 output: aws_sdk_ec2::operation::describe_nat_gateways::DescribeNatGatewaysOutput,
                 rows|
@@ -9780,9 +9849,13 @@ for aws_sdk_ec2::operation::describe_nat_gateways::builders::DescribeNatGateways
 impl List<NetworkAcl>
 for aws_sdk_ec2::operation::describe_network_acls::builders::DescribeNetworkAclsFluentBuilder {
     fn pages(self) -> PageStream<NetworkAcl> {
-        paginated(
+        by_token(
             "ec2 DescribeNetworkAcls",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |
+                output: &aws_sdk_ec2::operation::describe_network_acls::DescribeNetworkAclsOutput|
+            output.next_token.clone(),
             |
                 output: aws_sdk_ec2::operation::describe_network_acls::DescribeNetworkAclsOutput,
                 rows|
@@ -9797,9 +9870,13 @@ for aws_sdk_ec2::operation::describe_network_acls::builders::DescribeNetworkAcls
 impl List<NetworkInterface>
 for aws_sdk_ec2::operation::describe_network_interfaces::builders::DescribeNetworkInterfacesFluentBuilder {
     fn pages(self) -> PageStream<NetworkInterface> {
-        paginated(
+        by_token(
             "ec2 DescribeNetworkInterfaces",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |
+                output: &aws_sdk_ec2::operation::describe_network_interfaces::DescribeNetworkInterfacesOutput|
+            output.next_token.clone(),
             |
                 output: aws_sdk_ec2::operation::describe_network_interfaces::DescribeNetworkInterfacesOutput,
                 rows|
@@ -9816,7 +9893,8 @@ for aws_sdk_ec2::operation::describe_reserved_instances::builders::DescribeReser
     fn pages(self) -> PageStream<ReservedInstances> {
         once(
             "ec2 DescribeReservedInstances",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |
                 output: aws_sdk_ec2::operation::describe_reserved_instances::DescribeReservedInstancesOutput,
                 rows|
@@ -9831,9 +9909,13 @@ for aws_sdk_ec2::operation::describe_reserved_instances::builders::DescribeReser
 impl List<RouteTable>
 for aws_sdk_ec2::operation::describe_route_tables::builders::DescribeRouteTablesFluentBuilder {
     fn pages(self) -> PageStream<RouteTable> {
-        paginated(
+        by_token(
             "ec2 DescribeRouteTables",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |
+                output: &aws_sdk_ec2::operation::describe_route_tables::DescribeRouteTablesOutput|
+            output.next_token.clone(),
             |
                 output: aws_sdk_ec2::operation::describe_route_tables::DescribeRouteTablesOutput,
                 rows|
@@ -9848,9 +9930,13 @@ for aws_sdk_ec2::operation::describe_route_tables::builders::DescribeRouteTables
 impl List<SecurityGroup>
 for aws_sdk_ec2::operation::describe_security_groups::builders::DescribeSecurityGroupsFluentBuilder {
     fn pages(self) -> PageStream<SecurityGroup> {
-        paginated(
+        by_token(
             "ec2 DescribeSecurityGroups",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |
+                output: &aws_sdk_ec2::operation::describe_security_groups::DescribeSecurityGroupsOutput|
+            output.next_token.clone(),
             |
                 output: aws_sdk_ec2::operation::describe_security_groups::DescribeSecurityGroupsOutput,
                 rows|
@@ -9865,9 +9951,13 @@ for aws_sdk_ec2::operation::describe_security_groups::builders::DescribeSecurity
 impl List<Snapshot>
 for aws_sdk_ec2::operation::describe_snapshots::builders::DescribeSnapshotsFluentBuilder {
     fn pages(self) -> PageStream<Snapshot> {
-        paginated(
+        by_token(
             "ec2 DescribeSnapshots",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |
+                output: &aws_sdk_ec2::operation::describe_snapshots::DescribeSnapshotsOutput|
+            output.next_token.clone(),
             |
                 output: aws_sdk_ec2::operation::describe_snapshots::DescribeSnapshotsOutput,
                 rows|
@@ -9903,9 +9993,13 @@ for aws_sdk_ec2::operation::describe_spot_fleet_instances::builders::DescribeSpo
 impl List<SpotFleetRequestConfig>
 for aws_sdk_ec2::operation::describe_spot_fleet_requests::builders::DescribeSpotFleetRequestsFluentBuilder {
     fn pages(self) -> PageStream<SpotFleetRequestConfig> {
-        paginated(
+        by_token(
             "ec2 DescribeSpotFleetRequests",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |
+                output: &aws_sdk_ec2::operation::describe_spot_fleet_requests::DescribeSpotFleetRequestsOutput|
+            output.next_token.clone(),
             |
                 output: aws_sdk_ec2::operation::describe_spot_fleet_requests::DescribeSpotFleetRequestsOutput,
                 rows|
@@ -9920,9 +10014,13 @@ for aws_sdk_ec2::operation::describe_spot_fleet_requests::builders::DescribeSpot
 impl List<SpotInstanceRequest>
 for aws_sdk_ec2::operation::describe_spot_instance_requests::builders::DescribeSpotInstanceRequestsFluentBuilder {
     fn pages(self) -> PageStream<SpotInstanceRequest> {
-        paginated(
+        by_token(
             "ec2 DescribeSpotInstanceRequests",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |
+                output: &aws_sdk_ec2::operation::describe_spot_instance_requests::DescribeSpotInstanceRequestsOutput|
+            output.next_token.clone(),
             |
                 output: aws_sdk_ec2::operation::describe_spot_instance_requests::DescribeSpotInstanceRequestsOutput,
                 rows|
@@ -9937,9 +10035,13 @@ for aws_sdk_ec2::operation::describe_spot_instance_requests::builders::DescribeS
 impl List<Subnet>
 for aws_sdk_ec2::operation::describe_subnets::builders::DescribeSubnetsFluentBuilder {
     fn pages(self) -> PageStream<Subnet> {
-        paginated(
+        by_token(
             "ec2 DescribeSubnets",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |output: &aws_sdk_ec2::operation::describe_subnets::DescribeSubnetsOutput| {
+                output.next_token.clone()
+            },
             |
                 output: aws_sdk_ec2::operation::describe_subnets::DescribeSubnetsOutput,
                 rows|
@@ -9954,9 +10056,13 @@ for aws_sdk_ec2::operation::describe_subnets::builders::DescribeSubnetsFluentBui
 impl List<TransitGatewayAttachment>
 for aws_sdk_ec2::operation::describe_transit_gateway_attachments::builders::DescribeTransitGatewayAttachmentsFluentBuilder {
     fn pages(self) -> PageStream<TransitGatewayAttachment> {
-        paginated(
+        by_token(
             "ec2 DescribeTransitGatewayAttachments",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |
+                output: &aws_sdk_ec2::operation::describe_transit_gateway_attachments::DescribeTransitGatewayAttachmentsOutput|
+            output.next_token.clone(),
             |
                 output: aws_sdk_ec2::operation::describe_transit_gateway_attachments::DescribeTransitGatewayAttachmentsOutput,
                 rows|
@@ -9971,9 +10077,13 @@ for aws_sdk_ec2::operation::describe_transit_gateway_attachments::builders::Desc
 impl List<TransitGatewayMulticastDomain>
 for aws_sdk_ec2::operation::describe_transit_gateway_multicast_domains::builders::DescribeTransitGatewayMulticastDomainsFluentBuilder {
     fn pages(self) -> PageStream<TransitGatewayMulticastDomain> {
-        paginated(
+        by_token(
             "ec2 DescribeTransitGatewayMulticastDomains",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |
+                output: &aws_sdk_ec2::operation::describe_transit_gateway_multicast_domains::DescribeTransitGatewayMulticastDomainsOutput|
+            output.next_token.clone(),
             |
                 output: aws_sdk_ec2::operation::describe_transit_gateway_multicast_domains::DescribeTransitGatewayMulticastDomainsOutput,
                 rows|
@@ -9989,9 +10099,13 @@ for aws_sdk_ec2::operation::describe_transit_gateway_multicast_domains::builders
 impl List<TransitGatewayPeeringAttachment>
 for aws_sdk_ec2::operation::describe_transit_gateway_peering_attachments::builders::DescribeTransitGatewayPeeringAttachmentsFluentBuilder {
     fn pages(self) -> PageStream<TransitGatewayPeeringAttachment> {
-        paginated(
+        by_token(
             "ec2 DescribeTransitGatewayPeeringAttachments",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |
+                output: &aws_sdk_ec2::operation::describe_transit_gateway_peering_attachments::DescribeTransitGatewayPeeringAttachmentsOutput|
+            output.next_token.clone(),
             |
                 output: aws_sdk_ec2::operation::describe_transit_gateway_peering_attachments::DescribeTransitGatewayPeeringAttachmentsOutput,
                 rows|
@@ -10010,9 +10124,13 @@ for aws_sdk_ec2::operation::describe_transit_gateway_peering_attachments::builde
 impl List<TransitGatewayRouteTable>
 for aws_sdk_ec2::operation::describe_transit_gateway_route_tables::builders::DescribeTransitGatewayRouteTablesFluentBuilder {
     fn pages(self) -> PageStream<TransitGatewayRouteTable> {
-        paginated(
+        by_token(
             "ec2 DescribeTransitGatewayRouteTables",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |
+                output: &aws_sdk_ec2::operation::describe_transit_gateway_route_tables::DescribeTransitGatewayRouteTablesOutput|
+            output.next_token.clone(),
             |
                 output: aws_sdk_ec2::operation::describe_transit_gateway_route_tables::DescribeTransitGatewayRouteTablesOutput,
                 rows|
@@ -10027,9 +10145,13 @@ for aws_sdk_ec2::operation::describe_transit_gateway_route_tables::builders::Des
 impl List<TransitGatewayVpcAttachment>
 for aws_sdk_ec2::operation::describe_transit_gateway_vpc_attachments::builders::DescribeTransitGatewayVpcAttachmentsFluentBuilder {
     fn pages(self) -> PageStream<TransitGatewayVpcAttachment> {
-        paginated(
+        by_token(
             "ec2 DescribeTransitGatewayVpcAttachments",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |
+                output: &aws_sdk_ec2::operation::describe_transit_gateway_vpc_attachments::DescribeTransitGatewayVpcAttachmentsOutput|
+            output.next_token.clone(),
             |
                 output: aws_sdk_ec2::operation::describe_transit_gateway_vpc_attachments::DescribeTransitGatewayVpcAttachmentsOutput,
                 rows|
@@ -10044,9 +10166,13 @@ for aws_sdk_ec2::operation::describe_transit_gateway_vpc_attachments::builders::
 impl List<TransitGateway>
 for aws_sdk_ec2::operation::describe_transit_gateways::builders::DescribeTransitGatewaysFluentBuilder {
     fn pages(self) -> PageStream<TransitGateway> {
-        paginated(
+        by_token(
             "ec2 DescribeTransitGateways",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |
+                output: &aws_sdk_ec2::operation::describe_transit_gateways::DescribeTransitGatewaysOutput|
+            output.next_token.clone(),
             |
                 output: aws_sdk_ec2::operation::describe_transit_gateways::DescribeTransitGatewaysOutput,
                 rows|
@@ -10061,9 +10187,13 @@ for aws_sdk_ec2::operation::describe_transit_gateways::builders::DescribeTransit
 impl List<VolumeStatusItem>
 for aws_sdk_ec2::operation::describe_volume_status::builders::DescribeVolumeStatusFluentBuilder {
     fn pages(self) -> PageStream<VolumeStatusItem> {
-        paginated(
+        by_token(
             "ec2 DescribeVolumeStatus",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |
+                output: &aws_sdk_ec2::operation::describe_volume_status::DescribeVolumeStatusOutput|
+            output.next_token.clone(),
             |
                 output: aws_sdk_ec2::operation::describe_volume_status::DescribeVolumeStatusOutput,
                 rows|
@@ -10078,9 +10208,13 @@ for aws_sdk_ec2::operation::describe_volume_status::builders::DescribeVolumeStat
 impl List<Volume>
 for aws_sdk_ec2::operation::describe_volumes::builders::DescribeVolumesFluentBuilder {
     fn pages(self) -> PageStream<Volume> {
-        paginated(
+        by_token(
             "ec2 DescribeVolumes",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |output: &aws_sdk_ec2::operation::describe_volumes::DescribeVolumesOutput| {
+                output.next_token.clone()
+            },
             |
                 output: aws_sdk_ec2::operation::describe_volumes::DescribeVolumesOutput,
                 rows|
@@ -10095,9 +10229,13 @@ for aws_sdk_ec2::operation::describe_volumes::builders::DescribeVolumesFluentBui
 impl List<VpcEndpointConnection>
 for aws_sdk_ec2::operation::describe_vpc_endpoint_connections::builders::DescribeVpcEndpointConnectionsFluentBuilder {
     fn pages(self) -> PageStream<VpcEndpointConnection> {
-        paginated(
+        by_token(
             "ec2 DescribeVpcEndpointConnections",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |
+                output: &aws_sdk_ec2::operation::describe_vpc_endpoint_connections::DescribeVpcEndpointConnectionsOutput|
+            output.next_token.clone(),
             |
                 output: aws_sdk_ec2::operation::describe_vpc_endpoint_connections::DescribeVpcEndpointConnectionsOutput,
                 rows|
@@ -10112,9 +10250,13 @@ for aws_sdk_ec2::operation::describe_vpc_endpoint_connections::builders::Describ
 impl List<ServiceConfiguration>
 for aws_sdk_ec2::operation::describe_vpc_endpoint_service_configurations::builders::DescribeVpcEndpointServiceConfigurationsFluentBuilder {
     fn pages(self) -> PageStream<ServiceConfiguration> {
-        paginated(
+        by_token(
             "ec2 DescribeVpcEndpointServiceConfigurations",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |
+                output: &aws_sdk_ec2::operation::describe_vpc_endpoint_service_configurations::DescribeVpcEndpointServiceConfigurationsOutput|
+            output.next_token.clone(),
             |
                 output: aws_sdk_ec2::operation::describe_vpc_endpoint_service_configurations::DescribeVpcEndpointServiceConfigurationsOutput,
                 rows|
@@ -10129,9 +10271,13 @@ for aws_sdk_ec2::operation::describe_vpc_endpoint_service_configurations::builde
 impl List<AllowedPrincipal>
 for aws_sdk_ec2::operation::describe_vpc_endpoint_service_permissions::builders::DescribeVpcEndpointServicePermissionsFluentBuilder {
     fn pages(self) -> PageStream<AllowedPrincipal> {
-        paginated(
+        by_token(
             "ec2 DescribeVpcEndpointServicePermissions",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |
+                output: &aws_sdk_ec2::operation::describe_vpc_endpoint_service_permissions::DescribeVpcEndpointServicePermissionsOutput|
+            output.next_token.clone(),
             |
                 output: aws_sdk_ec2::operation::describe_vpc_endpoint_service_permissions::DescribeVpcEndpointServicePermissionsOutput,
                 rows|
@@ -10167,9 +10313,13 @@ for aws_sdk_ec2::operation::describe_vpc_endpoint_services::builders::DescribeVp
 impl List<VpcEndpoint>
 for aws_sdk_ec2::operation::describe_vpc_endpoints::builders::DescribeVpcEndpointsFluentBuilder {
     fn pages(self) -> PageStream<VpcEndpoint> {
-        paginated(
+        by_token(
             "ec2 DescribeVpcEndpoints",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |
+                output: &aws_sdk_ec2::operation::describe_vpc_endpoints::DescribeVpcEndpointsOutput|
+            output.next_token.clone(),
             |
                 output: aws_sdk_ec2::operation::describe_vpc_endpoints::DescribeVpcEndpointsOutput,
                 rows|
@@ -10184,9 +10334,13 @@ for aws_sdk_ec2::operation::describe_vpc_endpoints::builders::DescribeVpcEndpoin
 impl List<VpcPeeringConnection>
 for aws_sdk_ec2::operation::describe_vpc_peering_connections::builders::DescribeVpcPeeringConnectionsFluentBuilder {
     fn pages(self) -> PageStream<VpcPeeringConnection> {
-        paginated(
+        by_token(
             "ec2 DescribeVpcPeeringConnections",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |
+                output: &aws_sdk_ec2::operation::describe_vpc_peering_connections::DescribeVpcPeeringConnectionsOutput|
+            output.next_token.clone(),
             |
                 output: aws_sdk_ec2::operation::describe_vpc_peering_connections::DescribeVpcPeeringConnectionsOutput,
                 rows|
@@ -10201,9 +10355,13 @@ for aws_sdk_ec2::operation::describe_vpc_peering_connections::builders::Describe
 impl List<Vpc>
 for aws_sdk_ec2::operation::describe_vpcs::builders::DescribeVpcsFluentBuilder {
     fn pages(self) -> PageStream<Vpc> {
-        paginated(
+        by_token(
             "ec2 DescribeVpcs",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_next_token(token).send()),
+            |output: &aws_sdk_ec2::operation::describe_vpcs::DescribeVpcsOutput| {
+                output.next_token.clone()
+            },
             |output: aws_sdk_ec2::operation::describe_vpcs::DescribeVpcsOutput, rows| {
                 for row in output.vpcs.into_iter().flatten() {
                     rows.push(row.into());
@@ -10217,7 +10375,8 @@ for aws_sdk_ec2::operation::describe_vpn_connections::builders::DescribeVpnConne
     fn pages(self) -> PageStream<VpnConnection> {
         once(
             "ec2 DescribeVpnConnections",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |
                 output: aws_sdk_ec2::operation::describe_vpn_connections::DescribeVpnConnectionsOutput,
                 rows|
@@ -10234,7 +10393,8 @@ for aws_sdk_ec2::operation::describe_vpn_gateways::builders::DescribeVpnGateways
     fn pages(self) -> PageStream<VpnGateway> {
         once(
             "ec2 DescribeVpnGateways",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |
                 output: aws_sdk_ec2::operation::describe_vpn_gateways::DescribeVpnGatewaysOutput,
                 rows|
@@ -10251,7 +10411,8 @@ for aws_sdk_ec2::operation::describe_snapshot_attribute::builders::DescribeSnaps
     fn get(self) -> RecordFuture<DescribeSnapshotAttributeOutput> {
         record(
             "ec2 DescribeSnapshotAttribute",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |
                 output: aws_sdk_ec2::operation::describe_snapshot_attribute::DescribeSnapshotAttributeOutput|
             { Some(output.into()) },
@@ -10263,7 +10424,8 @@ for aws_sdk_ec2::operation::get_ebs_default_kms_key_id::builders::GetEbsDefaultK
     fn get(self) -> RecordFuture<GetEbsDefaultKmsKeyIdOutput> {
         record(
             "ec2 GetEbsDefaultKmsKeyId",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |
                 output: aws_sdk_ec2::operation::get_ebs_default_kms_key_id::GetEbsDefaultKmsKeyIdOutput|
             { Some(output.into()) },
@@ -10275,7 +10437,8 @@ for aws_sdk_ec2::operation::get_ebs_encryption_by_default::builders::GetEbsEncry
     fn get(self) -> RecordFuture<GetEbsEncryptionByDefaultOutput> {
         record(
             "ec2 GetEbsEncryptionByDefault",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |
                 output: aws_sdk_ec2::operation::get_ebs_encryption_by_default::GetEbsEncryptionByDefaultOutput|
             { Some(output.into()) },

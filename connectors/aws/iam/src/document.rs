@@ -40,9 +40,12 @@ pub fn policy_tags(client: &Client, policy: &ManagedPolicyDetail) -> RecordFutur
     }
     // A policy has fifty tags at most, fewer than a page holds.
     let call = client.list_policy_tags().set_policy_arn(arn);
-    record("iam ListPolicyTags", call.send(), |answer| {
-        Some(KeyValues(answer.tags.into_iter().map(Tag::from).collect()))
-    })
+    record(
+        "iam ListPolicyTags",
+        call,
+        |call| Box::pin(call.send()),
+        |answer| Some(KeyValues(answer.tags.into_iter().map(Tag::from).collect())),
+    )
 }
 
 /// The ARN of an identity provider by its URL, which IAM says without the scheme.

@@ -742,9 +742,13 @@ impl From<aws_sdk_iam::types::VirtualMfaDevice> for VirtualMfaDevice {
 impl List<ManagedPolicyDetail>
 for aws_sdk_iam::operation::get_account_authorization_details::builders::GetAccountAuthorizationDetailsFluentBuilder {
     fn pages(self) -> PageStream<ManagedPolicyDetail> {
-        paginated(
+        by_token(
             "iam GetAccountAuthorizationDetails",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_marker(token).send()),
+            |
+                output: &aws_sdk_iam::operation::get_account_authorization_details::GetAccountAuthorizationDetailsOutput|
+            output.marker.clone(),
             |
                 output: aws_sdk_iam::operation::get_account_authorization_details::GetAccountAuthorizationDetailsOutput,
                 rows|
@@ -759,9 +763,13 @@ for aws_sdk_iam::operation::get_account_authorization_details::builders::GetAcco
 impl List<AccessKeyMetadata>
 for aws_sdk_iam::operation::list_access_keys::builders::ListAccessKeysFluentBuilder {
     fn pages(self) -> PageStream<AccessKeyMetadata> {
-        paginated(
+        by_token(
             "iam ListAccessKeys",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_marker(token).send()),
+            |output: &aws_sdk_iam::operation::list_access_keys::ListAccessKeysOutput| {
+                output.marker.clone()
+            },
             |
                 output: aws_sdk_iam::operation::list_access_keys::ListAccessKeysOutput,
                 rows|
@@ -776,9 +784,13 @@ for aws_sdk_iam::operation::list_access_keys::builders::ListAccessKeysFluentBuil
 impl List<AttachedPolicy>
 for aws_sdk_iam::operation::list_attached_group_policies::builders::ListAttachedGroupPoliciesFluentBuilder {
     fn pages(self) -> PageStream<AttachedPolicy> {
-        paginated(
+        by_token(
             "iam ListAttachedGroupPolicies",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_marker(token).send()),
+            |
+                output: &aws_sdk_iam::operation::list_attached_group_policies::ListAttachedGroupPoliciesOutput|
+            output.marker.clone(),
             |
                 output: aws_sdk_iam::operation::list_attached_group_policies::ListAttachedGroupPoliciesOutput,
                 rows|
@@ -793,9 +805,13 @@ for aws_sdk_iam::operation::list_attached_group_policies::builders::ListAttached
 impl List<AttachedPolicy>
 for aws_sdk_iam::operation::list_attached_role_policies::builders::ListAttachedRolePoliciesFluentBuilder {
     fn pages(self) -> PageStream<AttachedPolicy> {
-        paginated(
+        by_token(
             "iam ListAttachedRolePolicies",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_marker(token).send()),
+            |
+                output: &aws_sdk_iam::operation::list_attached_role_policies::ListAttachedRolePoliciesOutput|
+            output.marker.clone(),
             |
                 output: aws_sdk_iam::operation::list_attached_role_policies::ListAttachedRolePoliciesOutput,
                 rows|
@@ -810,9 +826,13 @@ for aws_sdk_iam::operation::list_attached_role_policies::builders::ListAttachedR
 impl List<AttachedPolicy>
 for aws_sdk_iam::operation::list_attached_user_policies::builders::ListAttachedUserPoliciesFluentBuilder {
     fn pages(self) -> PageStream<AttachedPolicy> {
-        paginated(
+        by_token(
             "iam ListAttachedUserPolicies",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_marker(token).send()),
+            |
+                output: &aws_sdk_iam::operation::list_attached_user_policies::ListAttachedUserPoliciesOutput|
+            output.marker.clone(),
             |
                 output: aws_sdk_iam::operation::list_attached_user_policies::ListAttachedUserPoliciesOutput,
                 rows|
@@ -827,9 +847,13 @@ for aws_sdk_iam::operation::list_attached_user_policies::builders::ListAttachedU
 impl List<Group>
 for aws_sdk_iam::operation::list_groups::builders::ListGroupsFluentBuilder {
     fn pages(self) -> PageStream<Group> {
-        paginated(
+        by_token(
             "iam ListGroups",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_marker(token).send()),
+            |output: &aws_sdk_iam::operation::list_groups::ListGroupsOutput| {
+                output.marker.clone()
+            },
             |output: aws_sdk_iam::operation::list_groups::ListGroupsOutput, rows| {
                 for row in output.groups {
                     rows.push(row.into());
@@ -841,9 +865,13 @@ for aws_sdk_iam::operation::list_groups::builders::ListGroupsFluentBuilder {
 impl List<Group>
 for aws_sdk_iam::operation::list_groups_for_user::builders::ListGroupsForUserFluentBuilder {
     fn pages(self) -> PageStream<Group> {
-        paginated(
+        by_token(
             "iam ListGroupsForUser",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_marker(token).send()),
+            |
+                output: &aws_sdk_iam::operation::list_groups_for_user::ListGroupsForUserOutput|
+            output.marker.clone(),
             |
                 output: aws_sdk_iam::operation::list_groups_for_user::ListGroupsForUserOutput,
                 rows|
@@ -858,9 +886,13 @@ for aws_sdk_iam::operation::list_groups_for_user::builders::ListGroupsForUserFlu
 impl List<MfaDevice>
 for aws_sdk_iam::operation::list_mfa_devices::builders::ListMFADevicesFluentBuilder {
     fn pages(self) -> PageStream<MfaDevice> {
-        paginated(
+        by_token(
             "iam ListMFADevices",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_marker(token).send()),
+            |output: &aws_sdk_iam::operation::list_mfa_devices::ListMfaDevicesOutput| {
+                output.marker.clone()
+            },
             |
                 output: aws_sdk_iam::operation::list_mfa_devices::ListMfaDevicesOutput,
                 rows|
@@ -877,7 +909,8 @@ for aws_sdk_iam::operation::list_saml_providers::builders::ListSAMLProvidersFlue
     fn pages(self) -> PageStream<SamlProviderListEntry> {
         once(
             "iam ListSAMLProviders",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |
                 output: aws_sdk_iam::operation::list_saml_providers::ListSamlProvidersOutput,
                 rows|
@@ -892,9 +925,13 @@ for aws_sdk_iam::operation::list_saml_providers::builders::ListSAMLProvidersFlue
 impl List<ServerCertificateMetadata>
 for aws_sdk_iam::operation::list_server_certificates::builders::ListServerCertificatesFluentBuilder {
     fn pages(self) -> PageStream<ServerCertificateMetadata> {
-        paginated(
+        by_token(
             "iam ListServerCertificates",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_marker(token).send()),
+            |
+                output: &aws_sdk_iam::operation::list_server_certificates::ListServerCertificatesOutput|
+            output.marker.clone(),
             |
                 output: aws_sdk_iam::operation::list_server_certificates::ListServerCertificatesOutput,
                 rows|
@@ -909,9 +946,13 @@ for aws_sdk_iam::operation::list_server_certificates::builders::ListServerCertif
 impl List<SigningCertificate>
 for aws_sdk_iam::operation::list_signing_certificates::builders::ListSigningCertificatesFluentBuilder {
     fn pages(self) -> PageStream<SigningCertificate> {
-        paginated(
+        by_token(
             "iam ListSigningCertificates",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_marker(token).send()),
+            |
+                output: &aws_sdk_iam::operation::list_signing_certificates::ListSigningCertificatesOutput|
+            output.marker.clone(),
             |
                 output: aws_sdk_iam::operation::list_signing_certificates::ListSigningCertificatesOutput,
                 rows|
@@ -926,9 +967,13 @@ for aws_sdk_iam::operation::list_signing_certificates::builders::ListSigningCert
 impl List<SshPublicKeyMetadata>
 for aws_sdk_iam::operation::list_ssh_public_keys::builders::ListSSHPublicKeysFluentBuilder {
     fn pages(self) -> PageStream<SshPublicKeyMetadata> {
-        paginated(
+        by_token(
             "iam ListSSHPublicKeys",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_marker(token).send()),
+            |
+                output: &aws_sdk_iam::operation::list_ssh_public_keys::ListSshPublicKeysOutput|
+            output.marker.clone(),
             |
                 output: aws_sdk_iam::operation::list_ssh_public_keys::ListSshPublicKeysOutput,
                 rows|
@@ -943,9 +988,13 @@ for aws_sdk_iam::operation::list_ssh_public_keys::builders::ListSSHPublicKeysFlu
 impl List<VirtualMfaDevice>
 for aws_sdk_iam::operation::list_virtual_mfa_devices::builders::ListVirtualMFADevicesFluentBuilder {
     fn pages(self) -> PageStream<VirtualMfaDevice> {
-        paginated(
+        by_token(
             "iam ListVirtualMFADevices",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_marker(token).send()),
+            |
+                output: &aws_sdk_iam::operation::list_virtual_mfa_devices::ListVirtualMfaDevicesOutput|
+            output.marker.clone(),
             |
                 output: aws_sdk_iam::operation::list_virtual_mfa_devices::ListVirtualMfaDevicesOutput,
                 rows|
@@ -970,9 +1019,13 @@ impl From<String> for ListGroupPoliciesItem {
 impl List<ListGroupPoliciesItem>
 for aws_sdk_iam::operation::list_group_policies::builders::ListGroupPoliciesFluentBuilder {
     fn pages(self) -> PageStream<ListGroupPoliciesItem> {
-        paginated(
+        by_token(
             "iam ListGroupPolicies",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_marker(token).send()),
+            |
+                output: &aws_sdk_iam::operation::list_group_policies::ListGroupPoliciesOutput|
+            output.marker.clone(),
             |
                 output: aws_sdk_iam::operation::list_group_policies::ListGroupPoliciesOutput,
                 rows|
@@ -987,9 +1040,13 @@ for aws_sdk_iam::operation::list_group_policies::builders::ListGroupPoliciesFlue
 impl List<InstanceProfile>
 for aws_sdk_iam::operation::list_instance_profiles::builders::ListInstanceProfilesFluentBuilder {
     fn pages(self) -> PageStream<InstanceProfile> {
-        paginated(
+        by_token(
             "iam ListInstanceProfiles",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_marker(token).send()),
+            |
+                output: &aws_sdk_iam::operation::list_instance_profiles::ListInstanceProfilesOutput|
+            output.marker.clone(),
             |
                 output: aws_sdk_iam::operation::list_instance_profiles::ListInstanceProfilesOutput,
                 rows|
@@ -1006,7 +1063,8 @@ for aws_sdk_iam::operation::list_open_id_connect_providers::builders::ListOpenID
     fn pages(self) -> PageStream<OpenIdConnectProviderListEntry> {
         once(
             "iam ListOpenIDConnectProviders",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |
                 output: aws_sdk_iam::operation::list_open_id_connect_providers::ListOpenIdConnectProvidersOutput,
                 rows|
@@ -1031,9 +1089,13 @@ impl From<String> for ListRolePoliciesItem {
 impl List<ListRolePoliciesItem>
 for aws_sdk_iam::operation::list_role_policies::builders::ListRolePoliciesFluentBuilder {
     fn pages(self) -> PageStream<ListRolePoliciesItem> {
-        paginated(
+        by_token(
             "iam ListRolePolicies",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_marker(token).send()),
+            |
+                output: &aws_sdk_iam::operation::list_role_policies::ListRolePoliciesOutput|
+            output.marker.clone(),
             |
                 output: aws_sdk_iam::operation::list_role_policies::ListRolePoliciesOutput,
                 rows|
@@ -1048,9 +1110,13 @@ for aws_sdk_iam::operation::list_role_policies::builders::ListRolePoliciesFluent
 impl List<Role>
 for aws_sdk_iam::operation::list_roles::builders::ListRolesFluentBuilder {
     fn pages(self) -> PageStream<Role> {
-        paginated(
+        by_token(
             "iam ListRoles",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_marker(token).send()),
+            |output: &aws_sdk_iam::operation::list_roles::ListRolesOutput| {
+                output.marker.clone()
+            },
             |output: aws_sdk_iam::operation::list_roles::ListRolesOutput, rows| {
                 for row in output.roles {
                     rows.push(row.into());
@@ -1072,9 +1138,13 @@ impl From<String> for ListUserPoliciesItem {
 impl List<ListUserPoliciesItem>
 for aws_sdk_iam::operation::list_user_policies::builders::ListUserPoliciesFluentBuilder {
     fn pages(self) -> PageStream<ListUserPoliciesItem> {
-        paginated(
+        by_token(
             "iam ListUserPolicies",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_marker(token).send()),
+            |
+                output: &aws_sdk_iam::operation::list_user_policies::ListUserPoliciesOutput|
+            output.marker.clone(),
             |
                 output: aws_sdk_iam::operation::list_user_policies::ListUserPoliciesOutput,
                 rows|
@@ -1089,9 +1159,13 @@ for aws_sdk_iam::operation::list_user_policies::builders::ListUserPoliciesFluent
 impl List<User>
 for aws_sdk_iam::operation::list_users::builders::ListUsersFluentBuilder {
     fn pages(self) -> PageStream<User> {
-        paginated(
+        by_token(
             "iam ListUsers",
-            self.into_paginator().send(),
+            self,
+            |call, token| Box::pin(call.set_marker(token).send()),
+            |output: &aws_sdk_iam::operation::list_users::ListUsersOutput| {
+                output.marker.clone()
+            },
             |output: aws_sdk_iam::operation::list_users::ListUsersOutput, rows| {
                 for row in output.users {
                     rows.push(row.into());
@@ -1105,7 +1179,8 @@ for aws_sdk_iam::operation::get_access_key_last_used::builders::GetAccessKeyLast
     fn get(self) -> RecordFuture<AccessKeyLastUsed> {
         record(
             "iam GetAccessKeyLastUsed",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |
                 output: aws_sdk_iam::operation::get_access_key_last_used::GetAccessKeyLastUsedOutput|
             { output.access_key_last_used.map(AccessKeyLastUsed::from) },
@@ -1117,7 +1192,8 @@ for aws_sdk_iam::operation::get_account_password_policy::builders::GetAccountPas
     fn get(self) -> RecordFuture<PasswordPolicy> {
         record(
             "iam GetAccountPasswordPolicy",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |
                 output: aws_sdk_iam::operation::get_account_password_policy::GetAccountPasswordPolicyOutput|
             { output.password_policy.map(PasswordPolicy::from) },
@@ -1129,7 +1205,8 @@ for aws_sdk_iam::operation::get_group_policy::builders::GetGroupPolicyFluentBuil
     fn get(self) -> RecordFuture<GetGroupPolicyOutput> {
         record(
             "iam GetGroupPolicy",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |output: aws_sdk_iam::operation::get_group_policy::GetGroupPolicyOutput| {
                 Some(output.into())
             },
@@ -1141,7 +1218,8 @@ for aws_sdk_iam::operation::get_instance_profile::builders::GetInstanceProfileFl
     fn get(self) -> RecordFuture<InstanceProfile> {
         record(
             "iam GetInstanceProfile",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |
                 output: aws_sdk_iam::operation::get_instance_profile::GetInstanceProfileOutput|
             { output.instance_profile.map(InstanceProfile::from) },
@@ -1153,7 +1231,8 @@ for aws_sdk_iam::operation::get_open_id_connect_provider::builders::GetOpenIDCon
     fn get(self) -> RecordFuture<GetOpenIdConnectProviderOutput> {
         record(
             "iam GetOpenIDConnectProvider",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |
                 output: aws_sdk_iam::operation::get_open_id_connect_provider::GetOpenIdConnectProviderOutput|
             { Some(output.into()) },
@@ -1164,7 +1243,8 @@ impl Get<Role> for aws_sdk_iam::operation::get_role::builders::GetRoleFluentBuil
     fn get(self) -> RecordFuture<Role> {
         record(
             "iam GetRole",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |output: aws_sdk_iam::operation::get_role::GetRoleOutput| {
                 output.role.map(Role::from)
             },
@@ -1176,7 +1256,8 @@ for aws_sdk_iam::operation::get_role_policy::builders::GetRolePolicyFluentBuilde
     fn get(self) -> RecordFuture<GetRolePolicyOutput> {
         record(
             "iam GetRolePolicy",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |output: aws_sdk_iam::operation::get_role_policy::GetRolePolicyOutput| {
                 Some(output.into())
             },
@@ -1188,7 +1269,8 @@ for aws_sdk_iam::operation::get_saml_provider::builders::GetSAMLProviderFluentBu
     fn get(self) -> RecordFuture<GetSamlProviderOutput> {
         record(
             "iam GetSAMLProvider",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |output: aws_sdk_iam::operation::get_saml_provider::GetSamlProviderOutput| {
                 Some(output.into())
             },
@@ -1199,7 +1281,8 @@ impl Get<User> for aws_sdk_iam::operation::get_user::builders::GetUserFluentBuil
     fn get(self) -> RecordFuture<User> {
         record(
             "iam GetUser",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |output: aws_sdk_iam::operation::get_user::GetUserOutput| {
                 output.user.map(User::from)
             },
@@ -1211,7 +1294,8 @@ for aws_sdk_iam::operation::get_user_policy::builders::GetUserPolicyFluentBuilde
     fn get(self) -> RecordFuture<GetUserPolicyOutput> {
         record(
             "iam GetUserPolicy",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |output: aws_sdk_iam::operation::get_user_policy::GetUserPolicyOutput| {
                 Some(output.into())
             },

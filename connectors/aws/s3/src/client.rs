@@ -1,10 +1,13 @@
 //! Buckets and the regions that they are in, and clients for those regions.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{Builder, Region};
 use futures::stream::StreamExt;
-use headwater_aws_base::transcribed::{PageStream, RecordFuture, paginated, record};
-use headwater_aws_base::{SdkConfig, errors};
+use headwater_aws_base::SdkConfig;
+use headwater_aws_base::transcribed::{PageStream, RecordFuture, answer, by_token, record};
 use headwater_sdk::RawJson;
 
 use crate::generated::Bucket;
@@ -12,30 +15,42 @@ use crate::generated::Bucket;
 /// How many buckets are asked for their region at once, where the list does not say it.
 const LOCATIONS_AT_ONCE: usize = 16;
 
-/// Opens the client. A custom endpoint has one name for all buckets, so the bucket goes into the path.
-pub fn client(config: &SdkConfig) -> Client {
-    Client::from_conf(Builder::from(config).force_path_style(config.endpoint_url().is_some()).build())
+/// The clients of an account: one for each region that has a bucket.
+#[derive(Clone)]
+pub struct S3 {
+    own: Client,
+    others: Arc<Mutex<HashMap<String, Client>>>,
+}
+
+/// Opens the client. The bucket goes into the path: a custom endpoint has one name for all buckets, and elsewhere a name
+/// of its own would cost every bucket connections of its own.
+pub fn client(config: &SdkConfig) -> S3 {
+    S3 { own: Client::from_conf(Builder::from(config).force_path_style(true).build()), others: Arc::default() }
 }
 
 /// The client for the bucket's own region; asked elsewhere, S3 answers with a redirection.
-pub fn home(client: &Client, bucket: &Bucket) -> Client {
-    let config = client.config();
-    match &bucket.bucket_region {
-        Some(region) if config.region().is_none_or(|own| own.as_ref() != region) => {
-            Client::from_conf(config.to_builder().region(Region::new(region.clone())).build())
-        }
-        _ => client.clone(),
+pub fn home(client: &S3, bucket: &Bucket) -> Client {
+    let config = client.own.config();
+    let Some(region) = &bucket.bucket_region else { return client.own.clone() };
+    if config.region().is_some_and(|own| own.as_ref() == region) {
+        return client.own.clone();
     }
+    let mut others = client.others.lock().unwrap_or_else(PoisonError::into_inner);
+    let other = others.entry(region.clone());
+    other.or_insert_with(|| Client::from_conf(config.to_builder().region(Region::new(region.clone())).build())).clone()
 }
 
 /// All buckets with their regions. S3 says the regions only when the call has a parameter, and not every server of
 /// its protocol does even then; what is missing is asked bucket by bucket.
-pub fn buckets(client: &Client) -> PageStream<Bucket> {
-    let pages: PageStream<Bucket> =
-        paginated("s3 ListBuckets", client.list_buckets().max_buckets(1000).into_paginator().send(), |page, rows| {
-            rows.extend(page.buckets.into_iter().flatten().map(Bucket::from));
-        });
-    let client = client.clone();
+pub fn buckets(client: &S3) -> PageStream<Bucket> {
+    let client = client.own.clone();
+    let pages: PageStream<Bucket> = by_token(
+        "s3 ListBuckets",
+        client.list_buckets().max_buckets(1000),
+        |call, token| Box::pin(call.set_continuation_token(token).send()),
+        |page| page.continuation_token.clone(),
+        |page, rows| rows.extend(page.buckets.into_iter().flatten().map(Bucket::from)),
+    );
     pages
         .then(move |page| {
             let client = client.clone();
@@ -51,8 +66,8 @@ pub fn buckets(client: &Client) -> PageStream<Bucket> {
 
 async fn locate(client: Client, mut bucket: Bucket) -> headwater_sdk::Result<Bucket> {
     if bucket.bucket_region.is_none() {
-        let answer = client.get_bucket_location().set_bucket(bucket.name.clone()).send().await;
-        match answer.map_err(|failure| errors::error("s3 GetBucketLocation", &failure)) {
+        let call = client.get_bucket_location().set_bucket(bucket.name.clone());
+        match answer("s3 GetBucketLocation", call, |call| Box::pin(call.send())).await {
             Ok(answer) => {
                 let constraint = answer.location_constraint.as_ref().map(|region| region.as_str()).unwrap_or_default();
                 // The first region has no name here, and the first European one has an old name.
@@ -73,5 +88,10 @@ async fn locate(client: Client, mut bucket: Bucket) -> headwater_sdk::Result<Buc
 /// The bucket's policy as JSON.
 pub fn policy(client: Client, bucket: &Bucket) -> RecordFuture<RawJson> {
     let call = client.get_bucket_policy().set_bucket(bucket.name.clone());
-    record("s3 GetBucketPolicy", call.send(), |answer| answer.policy.map(|text| RawJson::parse_or_string(&text)))
+    record(
+        "s3 GetBucketPolicy",
+        call,
+        |call| Box::pin(call.send()),
+        |answer| answer.policy.map(|text| RawJson::parse_or_string(&text)),
+    )
 }

@@ -1220,7 +1220,8 @@ for aws_sdk_s3::operation::get_bucket_acl::builders::GetBucketAclFluentBuilder {
     fn pages(self) -> PageStream<Grant> {
         once(
             "s3 GetBucketAcl",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |output: aws_sdk_s3::operation::get_bucket_acl::GetBucketAclOutput, rows| {
                 for row in output.grants.into_iter().flatten() {
                     rows.push(row.into());
@@ -1234,7 +1235,8 @@ for aws_sdk_s3::operation::get_bucket_cors::builders::GetBucketCorsFluentBuilder
     fn pages(self) -> PageStream<CorsRule> {
         once(
             "s3 GetBucketCors",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |output: aws_sdk_s3::operation::get_bucket_cors::GetBucketCorsOutput, rows| {
                 for row in output.cors_rules.into_iter().flatten() {
                     rows.push(row.into());
@@ -1248,7 +1250,8 @@ for aws_sdk_s3::operation::get_bucket_encryption::builders::GetBucketEncryptionF
     fn pages(self) -> PageStream<ServerSideEncryptionRule> {
         once(
             "s3 GetBucketEncryption",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |
                 output: aws_sdk_s3::operation::get_bucket_encryption::GetBucketEncryptionOutput,
                 rows|
@@ -1267,7 +1270,8 @@ for aws_sdk_s3::operation::get_bucket_lifecycle_configuration::builders::GetBuck
     fn pages(self) -> PageStream<LifecycleRule> {
         once(
             "s3 GetBucketLifecycleConfiguration",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |
                 output: aws_sdk_s3::operation::get_bucket_lifecycle_configuration::GetBucketLifecycleConfigurationOutput,
                 rows|
@@ -1284,7 +1288,8 @@ for aws_sdk_s3::operation::get_bucket_logging::builders::GetBucketLoggingFluentB
     fn get(self) -> RecordFuture<LoggingEnabled> {
         record(
             "s3 GetBucketLogging",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |output: aws_sdk_s3::operation::get_bucket_logging::GetBucketLoggingOutput| {
                 output.logging_enabled.map(LoggingEnabled::from)
             },
@@ -1296,7 +1301,8 @@ for aws_sdk_s3::operation::get_bucket_notification_configuration::builders::GetB
     fn get(self) -> RecordFuture<GetBucketNotificationConfigurationOutput> {
         record(
             "s3 GetBucketNotificationConfiguration",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |
                 output: aws_sdk_s3::operation::get_bucket_notification_configuration::GetBucketNotificationConfigurationOutput|
             { Some(output.into()) },
@@ -1308,7 +1314,8 @@ for aws_sdk_s3::operation::get_bucket_ownership_controls::builders::GetBucketOwn
     fn get(self) -> RecordFuture<OwnershipControls> {
         record(
             "s3 GetBucketOwnershipControls",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |
                 output: aws_sdk_s3::operation::get_bucket_ownership_controls::GetBucketOwnershipControlsOutput|
             { output.ownership_controls.map(OwnershipControls::from) },
@@ -1320,7 +1327,8 @@ for aws_sdk_s3::operation::get_bucket_policy_status::builders::GetBucketPolicySt
     fn get(self) -> RecordFuture<PolicyStatus> {
         record(
             "s3 GetBucketPolicyStatus",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |
                 output: aws_sdk_s3::operation::get_bucket_policy_status::GetBucketPolicyStatusOutput|
             { output.policy_status.map(PolicyStatus::from) },
@@ -1332,7 +1340,8 @@ for aws_sdk_s3::operation::get_bucket_replication::builders::GetBucketReplicatio
     fn get(self) -> RecordFuture<ReplicationConfiguration> {
         record(
             "s3 GetBucketReplication",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |
                 output: aws_sdk_s3::operation::get_bucket_replication::GetBucketReplicationOutput|
             { output.replication_configuration.map(ReplicationConfiguration::from) },
@@ -1344,7 +1353,8 @@ for aws_sdk_s3::operation::get_bucket_tagging::builders::GetBucketTaggingFluentB
     fn get(self) -> RecordFuture<GetBucketTaggingOutput> {
         record(
             "s3 GetBucketTagging",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |output: aws_sdk_s3::operation::get_bucket_tagging::GetBucketTaggingOutput| {
                 Some(output.into())
             },
@@ -1356,7 +1366,8 @@ for aws_sdk_s3::operation::get_bucket_versioning::builders::GetBucketVersioningF
     fn get(self) -> RecordFuture<GetBucketVersioningOutput> {
         record(
             "s3 GetBucketVersioning",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |
                 output: aws_sdk_s3::operation::get_bucket_versioning::GetBucketVersioningOutput|
             { Some(output.into()) },
@@ -1368,7 +1379,8 @@ for aws_sdk_s3::operation::get_bucket_website::builders::GetBucketWebsiteFluentB
     fn get(self) -> RecordFuture<GetBucketWebsiteOutput> {
         record(
             "s3 GetBucketWebsite",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |output: aws_sdk_s3::operation::get_bucket_website::GetBucketWebsiteOutput| {
                 Some(output.into())
             },
@@ -1380,7 +1392,8 @@ for aws_sdk_s3::operation::get_object_lock_configuration::builders::GetObjectLoc
     fn get(self) -> RecordFuture<ObjectLockConfiguration> {
         record(
             "s3 GetObjectLockConfiguration",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |
                 output: aws_sdk_s3::operation::get_object_lock_configuration::GetObjectLockConfigurationOutput|
             { output.object_lock_configuration.map(ObjectLockConfiguration::from) },
@@ -1392,7 +1405,8 @@ for aws_sdk_s3::operation::get_public_access_block::builders::GetPublicAccessBlo
     fn get(self) -> RecordFuture<PublicAccessBlockConfiguration> {
         record(
             "s3 GetPublicAccessBlock",
-            self.send(),
+            self,
+            |call| Box::pin(call.send()),
             |
                 output: aws_sdk_s3::operation::get_public_access_block::GetPublicAccessBlockOutput|
             {

@@ -4,11 +4,10 @@ mod client;
 #[rustfmt::skip]
 pub mod generated;
 
-use aws_sdk_s3::Client;
 use headwater_aws_base::{GLOBAL, Scope, Scopes, Table};
 use headwater_sdk::RawJson;
 
-use client::{buckets, home, policy};
+use client::{S3 as Client, buckets, home, policy};
 use generated::*;
 
 pub use client::client;
