@@ -2,33 +2,46 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use headwater_sdk::destination::MigrateMode;
-use headwater_sdk::{Destination, Error, Part, PartWriter, Result, TableSchema, WriteMode, async_trait, local};
-use tokio::sync::Semaphore;
+use headwater_sdk::{
+    Budget, Destination, Error, Part, PartWriter, Result, StateStore, TableSchema, WriteMode, async_trait, local,
+};
 
-use crate::encode::{self, Buffers};
+use crate::encode;
+use crate::held::Open;
+use crate::memory::Memory;
 use crate::part::Writer;
 use crate::seen::Remembered;
 use crate::spec::Settings;
+use crate::spill::Disk;
+use crate::state::State;
 use crate::temporary;
 
 /// What all parts share.
 pub struct Shared {
     /// The checked spec.
     pub settings: Settings,
-    /// What open Parquet files hold in memory.
-    pub buffers: Buffers,
+    /// The open parts, once the memory for them is known.
+    open: OnceLock<Arc<Open>>,
     /// How many rows are remembered in order to find those that come twice.
     pub remembered: Remembered,
-    /// How many files may be encoded at once.
-    pub turns: Arc<Semaphore>,
     /// The folders in which a name has changed; those are not safe from a power cut yet.
     touched: Mutex<BTreeSet<PathBuf>>,
 }
 
 impl Shared {
+    /// The open parts.
+    pub fn open(&self) -> &Arc<Open> {
+        self.open.get_or_init(|| self.parts_in(Memory::default()))
+    }
+
+    fn parts_in(&self, memory: Memory) -> Arc<Open> {
+        let folder = self.settings.template.root();
+        Arc::new(Open::new(memory, Disk::new(local::openable(&folder).to_owned())))
+    }
+
     /// Takes note that a file has appeared or vanished.
     pub fn touched(&self, file: &Path) {
         let folder = local::openable(file.parent().unwrap_or(Path::new("")));
@@ -36,6 +49,16 @@ impl Shared {
         if !touched.contains(folder) {
             touched.insert(folder.to_owned());
         }
+    }
+
+    /// Makes the names that have changed safe from a power cut.
+    pub fn settle(&self) -> Result<()> {
+        let folders = std::mem::take(&mut *self.touched.lock().unwrap_or_else(PoisonError::into_inner));
+        // Other systems than Unix make a new name safe by themselves, and open no folders.
+        for folder in folders.iter().filter(|_| cfg!(unix)) {
+            std::fs::File::open(folder).and_then(|open| open.sync_all()).map_err(temporary::failed(folder))?;
+        }
+        Ok(())
     }
 }
 
@@ -45,12 +68,10 @@ pub struct Folder(Arc<Shared>);
 impl Folder {
     /// A destination that has touched nothing yet.
     pub fn new(settings: Settings) -> Self {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self(Arc::new(Shared {
             settings,
-            buffers: Buffers::default(),
+            open: OnceLock::new(),
             remembered: Remembered::default(),
-            turns: Arc::new(Semaphore::new(processors)),
             touched: Mutex::default(),
         }))
     }
@@ -69,6 +90,10 @@ impl Destination for Folder {
 
     fn supports(&self, mode: WriteMode) -> Result<()> {
         self.0.settings.template.check(mode)
+    }
+
+    fn use_memory(&self, budget: &Budget) {
+        self.0.open.get_or_init(|| self.0.parts_in(Memory::new(budget)));
     }
 
     async fn migrate(&self, tables: &[Arc<TableSchema>], _mode: MigrateMode) -> Result<()> {
@@ -93,15 +118,11 @@ impl Destination for Folder {
         Ok(Box::new(Writer::new(Arc::clone(&self.0), part)))
     }
 
+    async fn state(&self, key: &str) -> Result<Option<Box<dyn StateStore>>> {
+        Ok(Some(Box::new(State::new(Arc::clone(&self.0), key))))
+    }
+
     async fn close(&self) -> Result<()> {
-        self.blocking(|shared| {
-            let folders = std::mem::take(&mut *shared.touched.lock().unwrap_or_else(PoisonError::into_inner));
-            // Other systems than Unix make a new name safe by themselves, and open no folders.
-            for folder in folders.iter().filter(|_| cfg!(unix)) {
-                std::fs::File::open(folder).and_then(|open| open.sync_all()).map_err(temporary::failed(folder))?;
-            }
-            Ok(())
-        })
-        .await
+        self.blocking(Shared::settle).await
     }
 }

@@ -21,15 +21,27 @@
 //! types says so in the field's metadata `headwater:type`. CSV is RFC 4180 with a header. All text is UTF-8.
 //!
 //! Where an API lists a row twice within a unit, the last one is kept. For this the `_cq_id` of the rows of open units
-//! are remembered, up to a million (about 60 MB); rows beyond are written as they come. In `append`, and for tables
-//! without a key, all rows are written.
+//! are remembered, up to a million (about 60 MB) and an eighth of the memory; rows beyond are written as they come. In
+//! `append`, and for tables without a key, all rows are written.
+//!
+//! Rows wait in memory until they are enough for a row group of 64 MiB (an eighth of the memory where that is less) or
+//! the unit has finished; then they are encoded, column by column. What is more than a quarter of the memory waits in a
+//! temporary file in the folder, so that row groups do not become small. A file with JSON Lines or CSV is begun at the
+//! same moment.
+//!
+//! Where the state of syncs is kept here, it is a file in the folder `_headwater`; readers of folders leave out names
+//! that begin with `_`.
 
 mod encode;
 mod folder;
+mod held;
+mod memory;
 mod names;
 mod part;
 mod seen;
 mod spec;
+mod spill;
+mod state;
 mod template;
 mod temporary;
 

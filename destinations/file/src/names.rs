@@ -1,9 +1,10 @@
 //! File-name-safe names of tables, sources and units. Two different things never get one name, also where the file
 //! system does not tell case.
 
-use headwater_sdk::Timestamp;
 use headwater_sdk::arrow::datatypes::TimeUnit;
+use headwater_sdk::cq_id::CqId;
 use headwater_sdk::plain::{TimeStyle, time_text};
+use headwater_sdk::{Part, Timestamp, Uuid};
 
 /// Longer names are cut; file systems allow 255 bytes, of which the template and the extension need some.
 const LONGEST: usize = 120;
@@ -72,6 +73,16 @@ pub fn unit(source: &str, scope: &str) -> String {
         parts.extend(scope.split('/'));
     }
     joined(&parts)
+}
+
+/// A part's identifier: another one in each sync, and the same when an interrupted sync is continued, so that the
+/// part's file is replaced.
+pub fn id(part: &Part) -> Uuid {
+    let mut id = CqId::default();
+    for text in [&part.table.name, &part.source, &part.scope, &part.sync_time.0.to_string()] {
+        id.add(text, &[0]);
+    }
+    id.finish()
 }
 
 /// The digits of a sync's start in UTC: year, month, day, hour and minute.

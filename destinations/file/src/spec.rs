@@ -15,7 +15,7 @@ pub struct Spec {
     /// `FOLDER/{{TABLE}}/{{SYNC_ID}}.{{UNIT}}.{{FORMAT}}`. The placeholders: `{{TABLE}}`; `{{UNIT}}` (source and scope,
     /// such as `aws.123456789012.eu-west-1`); `{{SOURCE}}`; `{{FORMAT}}` (the file name's extension); and only in
     /// `append` `{{SYNC_ID}}` (the sync's start), `{{YEAR}}`, `{{MONTH}}`, `{{DAY}}`, `{{HOUR}}`, `{{MINUTE}}` (the
-    /// same start, in UTC) and `{{UUID}}` (random).
+    /// same start, in UTC) and `{{UUID}}` (another one for each file).
     #[schemars(length(min = 1))]
     pub path: String,
     /// The files' format.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use headwater_sdk::{Error, Part, Result, Uuid, WriteMode, text};
+use headwater_sdk::{Error, Part, Result, WriteMode, text};
 
 use crate::names;
 
@@ -217,7 +217,7 @@ impl Template {
                 Placeholder::Day => day.clone(),
                 Placeholder::Hour => hour.clone(),
                 Placeholder::Minute => minute.clone(),
-                Placeholder::Uuid => Uuid::new_v4().to_string(),
+                Placeholder::Uuid => names::id(part).to_string(),
             }),
         };
         self.pieces.iter().for_each(|piece| write(piece, &mut name));
@@ -248,6 +248,7 @@ mod tests {
             predicate: Vec::new(),
             sync_time: Timestamp(1_795_251_542_123_456),
             mode,
+            resumed: false,
         }
     }
 
@@ -266,6 +267,27 @@ mod tests {
         assert_eq!(file("{{SOURCE}}/{{UNIT}}/{{TABLE}}", STALE), "aws/aws.1.eu/aws_s3_buckets");
         let dated = file("o-{{TABLE}}/{{YEAR}}/{{MONTH}}/{{DAY}}/{{HOUR}}{{MINUTE}}-{{UUID}}.x", WriteMode::Append);
         assert!(dated.starts_with("o-aws_s3_buckets/2026/11/21/0859-") && dated.len() == 33 + 36 + 2, "{dated}");
+    }
+
+    #[test]
+    fn a_part_has_the_same_name_again_and_no_other_part_has_it() {
+        let template = Template::parse("o/{{TABLE}}/{{UUID}}", "csv").unwrap();
+        let name = |change: fn(&mut Part)| {
+            let mut part = part(WriteMode::Append);
+            change(&mut part);
+            template.file(&part)
+        };
+        let first = name(|_| {});
+        assert_eq!(name(|part| part.resumed = true), first);
+        let others: [fn(&mut Part); 4] = [
+            |part| part.sync_time.0 += 1,
+            |part| part.scope = "1/us".to_owned(),
+            |part| part.source = "other".to_owned(),
+            |part| (part.source, part.scope) = ("aws1".to_owned(), "/eu".to_owned()),
+        ];
+        for other in others {
+            assert_ne!(name(other), first);
+        }
     }
 
     #[test]

@@ -331,12 +331,12 @@ async fn a_dropped_part_leaves_no_file() {
     let destination = ready(spec(&folder, Format::Csv)).await;
     let mut writer = destination.begin(part(&table, HERE, NOW, DELETE_STALE)).await.unwrap();
     writer.write(batch(&table, HERE, NOW, &rows(&["a"]))).await.unwrap();
-    let during = files(&folder.path().join("out"));
-    assert!(during.len() == 1 && during[0].starts_with("t/.headwater-"), "{during:?}");
+    assert!(files(folder.path()).is_empty(), "a few rows wait in memory");
     drop(writer);
     assert!(files(folder.path()).is_empty());
 
     // What a process that was killed left behind goes with the next sync.
+    fs::create_dir(folder.path().join("out/t")).unwrap();
     fs::write(folder.path().join("out/t/.headwater-0.tmp"), "x").unwrap();
     fs::write(folder.path().join("out/t/keep.csv"), "x").unwrap();
     ready(spec(&folder, Format::Csv)).await;

@@ -82,6 +82,9 @@ pub struct Statements {
     pub distinct: Option<String>,
     /// Moves a part's rows into the table.
     pub publish: String,
+    /// The condition that a row of the table is not one of a part's, with its range as two more parameters; none
+    /// without a key.
+    pub unseen: Option<String>,
     /// Removes a part's rows from the temporary table.
     pub clear: String,
 }
@@ -115,8 +118,8 @@ impl Statements {
                 .map(|name| format!("{name} = excluded.{name}"))
                 .collect();
             publish.push_str(&match set.is_empty() {
-                true => format!(" ON CONFLICT ({}) DO NOTHING", list(key)),
-                false => format!(" ON CONFLICT ({}) DO UPDATE SET {}", list(key), set.join(", ")),
+                true => format!(" ON CONFLICT ({}) DO NOTHING", list(&key)),
+                false => format!(" ON CONFLICT ({}) DO UPDATE SET {}", list(&key), set.join(", ")),
             });
         }
         Self {
@@ -126,18 +129,28 @@ impl Statements {
                 format!("SELECT count(*) FROM (SELECT DISTINCT {} FROM {stage} {part})", staged_key.join(", "))
             }),
             publish,
+            unseen: (!staged_key.is_empty()).then(|| {
+                let staged = staged_key.join(", ");
+                format!("({}) NOT IN (SELECT {staged} FROM {stage} WHERE id BETWEEN ? AND ?)", list(&key))
+            }),
             clear: format!("DELETE FROM {stage} {part}"),
         }
     }
 }
 
-/// `DELETE` of the rows of one unit that are older than a sync: parameters are the source, the values of `predicate`
-/// in its order, and the sync's time as it is stored.
-pub fn delete_stale(table: &str, predicate: &[(String, String)]) -> String {
+/// `DELETE` of the rows of one unit by how their sync compares to another: parameters are the source, the values of
+/// `predicate` in its order, and the other sync's time as it is stored.
+pub fn delete_unit(table: &str, predicate: &[(String, String)], compared: &str) -> String {
     let mut sql = format!("DELETE FROM main.{} WHERE {} = ?", quote(table), quote(SOURCE_NAME));
     for (column, _) in predicate {
         sql.push_str(&format!(" AND {} = ?", quote(column)));
     }
-    sql.push_str(&format!(" AND {} < ?", quote(SYNC_TIME)));
+    sql.push_str(&format!(" AND {} {compared} ?", quote(SYNC_TIME)));
     sql
+}
+
+/// The units, as a source and the values of the columns, that have rows of a sync, whose time is the parameter.
+pub fn units_of_sync(table: &str, columns: &[&str]) -> String {
+    let names = list([SOURCE_NAME].iter().chain(columns));
+    format!("SELECT DISTINCT {names} FROM main.{} WHERE {} = ?", quote(table), quote(SYNC_TIME))
 }

@@ -128,7 +128,16 @@ impl Location {
         local::check_file(&self.path)?;
         // The write-ahead log is made beside the database.
         local::check_folder(folder)?;
-        self.read_schema()
+        // With a log beside it, of a program that writes or was killed, the file alone may be half changed.
+        let logged = std::fs::metadata(self.log()).is_ok_and(|log| log.len() > 0);
+        if logged { Ok(()) } else { self.read_schema() }
+    }
+
+    /// The write-ahead log's path.
+    pub fn log(&self) -> PathBuf {
+        let mut log = self.path.as_os_str().to_owned();
+        log.push("-wal");
+        log.into()
     }
 
     /// Reads the list of tables. An immutable connection takes no lock and makes no file beside the database.

@@ -1,20 +1,19 @@
-//! The open database: rows of open parts in temporary tables, and the transaction that makes a part visible.
+//! The open database: rows of open parts in temporary tables until they are published or discarded.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use headwater_sdk::arrow::array::{Array, RecordBatch};
-use headwater_sdk::arrow::datatypes::TimeUnit;
-use headwater_sdk::plain::{TimeStyle, time_text};
 use headwater_sdk::{Committed, Error, Outcome, Part, Result, TableSchema, WriteMode};
+use rusqlite::Connection;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, TransactionBehavior, params_from_iter};
 
 use crate::cells::Cells;
-use crate::ddl::{Statements, delete_stale};
+use crate::ddl::Statements;
 use crate::explain::explain;
 use crate::location::Location;
+use crate::publish::{Left, Publish};
 
 /// How long another program's lock is waited for.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
@@ -22,16 +21,21 @@ const LOCK_WAIT: Duration = Duration::from_secs(5);
 const READERS_WAIT: Duration = Duration::from_millis(250);
 /// Bits of a temporary row's number that count the rows of a part; those above number the part.
 const ROW_BITS: u32 = 32;
+/// Statements that stay prepared.
+const STATEMENTS: usize = 64;
 /// What is kept of the write-ahead log's space on disk after a large part.
 const LOG_BYTES_KEPT: u64 = 64 << 20;
 
-/// An open database with its temporary tables.
+/// An open database with its temporary tables. In memory it has, however many rows and parts there are: the page cache
+/// that it is opened with, some 2 MB of pages of the temporary tables, the prepared statements (some 2 MB), the SQL of
+/// each table, and the cells of one batch.
 pub struct Store {
     /// The connection, for migrations.
     pub db: Connection,
     /// Where it is.
     pub location: Location,
     tables: HashMap<String, Staged>,
+    left: Left,
 }
 
 /// A table with rows of open parts.
@@ -55,21 +59,22 @@ impl Rows {
         i64::from(self.part) << ROW_BITS
     }
 
-    fn range(self) -> [i64; 2] {
+    /// The first and the last number that a row of the part can have.
+    pub fn range(self) -> [i64; 2] {
         [self.first(), self.first() | ((1 << ROW_BITS) - 1)]
     }
 }
 
 impl Store {
-    /// Opens the database, and creates the file where it does not exist.
-    pub fn open(location: Location) -> Result<Self> {
+    /// Opens the database with a page cache of so many bytes, and creates the file where it does not exist.
+    pub fn open(location: Location, cache: u64) -> Result<Self> {
         let db = location.open()?;
-        let store = Self { db, location, tables: HashMap::new() };
-        store.set_up().map_err(|error| store.explain(&error))?;
+        let store = Self { db, location, tables: HashMap::new(), left: Left::default() };
+        store.set_up(cache).map_err(|error| store.explain(&error))?;
         Ok(store)
     }
 
-    fn set_up(&self) -> rusqlite::Result<()> {
+    fn set_up(&self, cache: u64) -> rusqlite::Result<()> {
         let db = &self.db;
         db.busy_timeout(LOCK_WAIT)?;
         // A misspelt column must be an error, not a piece of text.
@@ -80,11 +85,12 @@ impl Store {
         db.execute_batch(&format!(
             "PRAGMA synchronous = {synchronous};
              PRAGMA temp_store = FILE;
-             PRAGMA cache_size = -32768;
-             PRAGMA foreign_keys = OFF;"
+             PRAGMA cache_size = -{};
+             PRAGMA foreign_keys = OFF;",
+            cache / 1024
         ))?;
         db.query_row(&format!("PRAGMA journal_size_limit = {LOG_BYTES_KEPT}"), [], |_| Ok(()))?;
-        db.set_prepared_statement_cache_capacity(256);
+        db.set_prepared_statement_cache_capacity(STATEMENTS);
         Ok(())
     }
 
@@ -158,47 +164,18 @@ impl Store {
 
     /// Makes a part visible, and removes its stale rows where that is asked for, in one transaction.
     pub fn commit(&mut self, part: &Part, rows: Rows, outcome: Outcome) -> Result<Committed> {
-        let removes = outcome == Outcome::Complete && part.mode == WriteMode::OverwriteDeleteStale;
+        let complete = outcome == Outcome::Complete;
+        let removes = complete && part.mode == WriteMode::OverwriteDeleteStale;
         if let Some((column, _)) = part.predicate.iter().find(|(name, _)| part.table.column(name).is_none()) {
             return Err(Error::fatal(format!("units are told by `{column}`, which is not a column of the table")));
         }
-        if rows.count == 0 && !removes {
+        if rows.count == 0 && !removes && !(complete && part.resumed) {
             return Ok(Committed::default());
         }
-        let statements = self.tables.get(&part.table.name).map(|staged| &staged.statements);
-        Self::publish(&mut self.db, part, rows, statements.filter(|_| rows.count > 0), removes)
-            .map_err(|error| self.explain(&error))
-    }
-
-    fn publish(
-        db: &mut Connection,
-        part: &Part,
-        rows: Rows,
-        statements: Option<&Statements>,
-        removes: bool,
-    ) -> rusqlite::Result<Committed> {
-        let mut done = Committed::default();
-        // The lock is taken at the start, where waiting for it is possible.
-        let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        if let Some(statements) = statements {
-            done.written = transaction.prepare_cached(&statements.publish)?.execute(rows.range())? as u64;
-            // The statement counts a row for each of its duplicates.
-            if let Some(distinct) = statements.distinct.as_ref().filter(|_| rows.count > 1) {
-                let keys: i64 = transaction.prepare_cached(distinct)?.query_row(rows.range(), |row| row.get(0))?;
-                done.written = done.written.min(keys.unsigned_abs());
-            }
-            transaction.prepare_cached(&statements.clear)?.execute(rows.range())?;
-        }
-        if removes {
-            // As it is stored, so that the texts compare like the times.
-            let time = time_text(part.sync_time.0, TimeUnit::Microsecond, TimeStyle::Sql);
-            let values = part.predicate.iter().map(|(_, value)| value.as_str());
-            let values = std::iter::once(part.source.as_str()).chain(values).chain([time.as_str()]);
-            let sql = delete_stale(&part.table.name, &part.predicate);
-            done.deleted = transaction.prepare_cached(&sql)?.execute(params_from_iter(values))? as u64;
-        }
-        transaction.commit()?;
-        Ok(done)
+        let Self { db, location, tables, left } = self;
+        let statements = tables.get(&part.table.name).map(|staged| &staged.statements).filter(|_| rows.count > 0);
+        let publish = Publish { part, rows, statements, removes };
+        publish.run(db, left).map_err(|error| explain(&error, location.path()))
     }
 
     /// Forgets the rows of a part that was not committed.
@@ -216,8 +193,7 @@ impl Store {
         let busy: i64 = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(explain)?;
         if busy != 0 {
             // Another program is reading, so the log stays; it is made safe as it is.
-            let mut log = location.path().as_os_str().to_owned();
-            log.push("-wal");
+            let log = location.log();
             let synced = std::fs::File::open(&log).and_then(|log| log.sync_all());
             synced.map_err(|error| Error::destination(format!("{}: {error}", log.display())))?;
         }

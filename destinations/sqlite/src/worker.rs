@@ -2,21 +2,29 @@
 //! blocks, so one thread does everything; callers wait for its answers, which bounds what is in memory.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
 use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::destination::MigrateMode;
-use headwater_sdk::{Committed, Destination, Error, Outcome, Part, PartWriter, Result, TableSchema, async_trait};
+use headwater_sdk::memory::Lease;
+use headwater_sdk::{
+    Budget, Committed, Destination, Error, Outcome, Part, PartWriter, Result, StateStore, TableSchema, async_trait,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::location::Location;
+use crate::state::State;
 use crate::store::{Rows, Store};
 
 /// How many pieces of work wait for the thread. Each belongs to a caller that waits, so more would gain nothing.
 const QUEUE: usize = 4;
+/// The page cache where memory allows.
+const CACHE: u64 = 32 << 20;
 
 type Work = Box<dyn FnOnce(&mut Store) + Send>;
+/// Parts that were dropped; the thread forgets their rows with the next piece of work, so there are never more than
+/// were open.
 type Discarded = Arc<Mutex<Vec<(String, Rows)>>>;
 
 enum Order {
@@ -30,14 +38,17 @@ fn stopped<E>(_: E) -> Error {
 
 /// The way to the thread.
 #[derive(Clone)]
-struct Orders {
+pub struct Orders {
     queue: mpsc::Sender<Order>,
     discarded: Discarded,
 }
 
 impl Orders {
     /// Has the thread do something, and waits for its answer.
-    async fn call<T: Send + 'static>(&self, work: impl FnOnce(&mut Store) -> Result<T> + Send + 'static) -> Result<T> {
+    pub async fn call<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Store) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let (answer, answered) = oneshot::channel();
         // Whoever asked may have been stopped meanwhile; then nobody waits for the answer.
         let work: Work = Box::new(move |store| drop(answer.send(work(store))));
@@ -53,13 +64,13 @@ struct Worker {
 
 impl Worker {
     /// Starts the thread and opens the database in it.
-    async fn start(location: Location) -> Result<Self> {
+    async fn start(location: Location, cache: u64) -> Result<Self> {
         let (queue, mut waiting) = mpsc::channel(QUEUE);
         let (opened, answer) = oneshot::channel();
         let discarded = Discarded::default();
         let forgotten = Arc::clone(&discarded);
         let run = move || {
-            let mut store = match Store::open(location) {
+            let mut store = match Store::open(location, cache) {
                 Ok(store) => {
                     let _ = opened.send(Ok(()));
                     store
@@ -97,8 +108,14 @@ impl Worker {
 }
 
 /// The destination.
-pub struct Sqlite {
-    location: Location,
+pub struct Sqlite(Arc<Shared>);
+
+/// What the destination and what it hands out share.
+pub struct Shared {
+    /// Where the database is.
+    pub location: Location,
+    /// Counts the page cache.
+    memory: OnceLock<Lease>,
     worker: tokio::sync::Mutex<Option<Worker>>,
     parts: AtomicU32,
 }
@@ -106,15 +123,23 @@ pub struct Sqlite {
 impl Sqlite {
     /// A destination whose database is not opened yet.
     pub fn new(location: Location) -> Self {
-        Self { location, worker: tokio::sync::Mutex::default(), parts: AtomicU32::new(0) }
+        Self(Arc::new(Shared {
+            location,
+            memory: OnceLock::new(),
+            worker: tokio::sync::Mutex::default(),
+            parts: AtomicU32::new(0),
+        }))
     }
+}
 
-    async fn orders(&self) -> Result<Orders> {
+impl Shared {
+    /// The way to the thread, which is started, and opens the database, when it is first needed.
+    pub async fn orders(&self) -> Result<Orders> {
         let mut worker = self.worker.lock().await;
         if let Some(worker) = worker.as_ref() {
             return Ok(worker.orders.clone());
         }
-        let started = Worker::start(self.location.clone()).await?;
+        let started = Worker::start(self.location.clone(), self.memory.get().map_or(CACHE, Lease::bytes)).await?;
         Ok(worker.insert(started).orders.clone())
     }
 }
@@ -122,30 +147,41 @@ impl Sqlite {
 #[async_trait]
 impl Destination for Sqlite {
     async fn check(&self) -> Result<()> {
-        let location = self.location.clone();
+        let location = self.0.location.clone();
         tokio::task::spawn_blocking(move || location.check()).await.map_err(Error::destination)?
     }
 
+    fn use_memory(&self, budget: &Budget) {
+        let lease = budget.lease();
+        lease.set((budget.total() / 16).min(CACHE));
+        // Only the first call counts, before the database is opened.
+        let _ = self.0.memory.set(lease);
+    }
+
     async fn migrate(&self, tables: &[Arc<TableSchema>], mode: MigrateMode) -> Result<()> {
-        let location = self.location.clone();
+        let location = self.0.location.clone();
         // What is certain to fail fails before a file is made.
         tokio::task::spawn_blocking(move || location.check()).await.map_err(Error::destination)??;
         let tables = tables.to_vec();
-        let orders = self.orders().await?;
+        let orders = self.0.orders().await?;
         orders.call(move |store| store.migrate(tables.iter().map(Arc::as_ref), mode)).await
     }
 
     async fn begin(&self, part: Part) -> Result<Box<dyn PartWriter>> {
-        let orders = self.orders().await?;
-        let number = self.parts.fetch_add(1, Ordering::Relaxed);
+        let orders = self.0.orders().await?;
+        let number = self.0.parts.fetch_add(1, Ordering::Relaxed);
         if number >= 1 << 31 {
             return Err(Error::destination("a sync has more parts than this destination can take (2^31)"));
         }
         Ok(Box::new(Writer { orders, part: Arc::new(part), rows: Rows { part: number, count: 0 }, failed: false }))
     }
 
+    async fn state(&self, key: &str) -> Result<Option<Box<dyn StateStore>>> {
+        Ok(Some(Box::new(State::new(Arc::clone(&self.0), key))))
+    }
+
     async fn close(&self) -> Result<()> {
-        let worker = self.worker.lock().await.take();
+        let worker = self.0.worker.lock().await.take();
         match worker {
             Some(worker) => worker.close().await,
             None => Ok(()),

@@ -5,11 +5,12 @@ mod text;
 
 use std::fs::File;
 
-use headwater_sdk::arrow::array::RecordBatch;
+use headwater_sdk::arrow::array::{BooleanArray, RecordBatch};
+use headwater_sdk::arrow::compute::filter_record_batch;
 use headwater_sdk::arrow::datatypes::SchemaRef;
 use headwater_sdk::{Error, Result, TableSchema};
 
-pub use self::parquet::Buffers;
+use crate::memory::{Memory, OPEN_FILE, Share};
 use crate::spec::Encoding;
 
 /// Writes the batches of one file.
@@ -17,26 +18,29 @@ pub enum Sink {
     /// Parquet.
     Parquet(Box<parquet::Sink>),
     /// JSON Lines or CSV.
-    Text(Box<text::Sink>),
+    Text { sink: Box<text::Sink>, _share: Share },
 }
 
 impl Sink {
     /// Begins a file for batches of a schema.
-    pub fn new(encoding: Encoding, schema: &SchemaRef, file: File, buffers: &Buffers) -> Result<Self> {
-        Ok(match encoding {
-            Encoding::Parquet { zstd } => Self::Parquet(Box::new(parquet::Sink::new(schema, file, zstd, buffers)?)),
-            Encoding::Json { gzip } => Self::Text(Box::new(text::Sink::json(file, gzip))),
-            Encoding::Csv { gzip, delimiter, header } => {
-                Self::Text(Box::new(text::Sink::csv(schema, file, gzip, delimiter, header)))
+    pub fn new(encoding: Encoding, schema: &SchemaRef, file: File, memory: &Memory) -> Result<Self> {
+        let sink = match encoding {
+            Encoding::Parquet { zstd } => {
+                return Ok(Self::Parquet(Box::new(parquet::Sink::new(schema, file, zstd, memory)?)));
             }
-        })
+            Encoding::Json { gzip } => text::Sink::json(file, gzip),
+            Encoding::Csv { gzip, delimiter, header } => text::Sink::csv(schema, file, gzip, delimiter, header),
+        };
+        let mut share = memory.share();
+        share.set(OPEN_FILE);
+        Ok(Self::Text { sink: Box::new(sink), _share: share })
     }
 
-    /// Writes a batch.
-    pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+    /// Writes batches; in Parquet they are a row group.
+    pub fn write(&mut self, batches: &[RecordBatch]) -> Result<()> {
         match self {
-            Self::Parquet(sink) => sink.write(batch),
-            Self::Text(sink) => sink.write(batch),
+            Self::Parquet(sink) => sink.write(batches),
+            Self::Text { sink, .. } => batches.iter().try_for_each(|batch| sink.write(batch)),
         }
     }
 
@@ -44,7 +48,7 @@ impl Sink {
     pub fn finish(self) -> Result<()> {
         match self {
             Self::Parquet(sink) => sink.finish(),
-            Self::Text(sink) => sink.finish(),
+            Self::Text { sink, .. } => sink.finish(),
         }
     }
 }
@@ -57,10 +61,38 @@ pub fn check(encoding: Encoding, table: &TableSchema) -> Result<()> {
     }
 }
 
+/// The rows of a file that are left out, in order, counted from 0.
+pub struct Gone<'a> {
+    rows: &'a [u64],
+    /// The number of the next row.
+    next: u64,
+}
+
+impl<'a> Gone<'a> {
+    /// For rows that are counted from `first`.
+    pub fn new(rows: &'a [u64], first: u64) -> Self {
+        Self { rows: &rows[rows.partition_point(|row| *row < first)..], next: first }
+    }
+
+    /// The next batch without them.
+    pub fn filter(&mut self, batch: RecordBatch) -> Result<RecordBatch> {
+        let first = self.next;
+        self.next += batch.num_rows() as u64;
+        let (here, later) = self.rows.split_at(self.rows.partition_point(|row| *row < self.next));
+        self.rows = later;
+        if here.is_empty() {
+            return Ok(batch);
+        }
+        let mut keep = vec![true; batch.num_rows()];
+        here.iter().for_each(|row| keep[(row - first) as usize] = false);
+        filter_record_batch(&batch, &BooleanArray::from(keep)).map_err(wrong)
+    }
+}
+
 /// Copies a finished file without some of its rows, whose numbers are given in order, counted from 0.
-pub fn without(rows: &[u64], encoding: Encoding, from: File, to: File, buffers: &Buffers) -> Result<()> {
+pub fn without(rows: &[u64], encoding: Encoding, from: File, to: File, memory: &Memory) -> Result<()> {
     match encoding {
-        Encoding::Parquet { zstd } => parquet::without(rows, from, to, zstd, buffers),
+        Encoding::Parquet { zstd } => parquet::without(rows, from, to, zstd, memory),
         Encoding::Json { gzip } => text::without(rows, from, to, gzip, false, false),
         Encoding::Csv { gzip, header, .. } => text::without(rows, from, to, gzip, true, header),
     }

@@ -1,78 +1,36 @@
 //! Parquet, with what readers do not know made plain: extension types are text, and JSON says that it is JSON.
 
 use std::fs::File;
+use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use headwater_sdk::arrow::array::{BooleanArray, RecordBatch};
-use headwater_sdk::arrow::compute::filter_record_batch;
+use headwater_sdk::arrow::array::{ArrayRef, RecordBatch};
 use headwater_sdk::arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
 use headwater_sdk::schema::ID;
 use headwater_sdk::{Extension, Result, plain};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
+use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
 use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
-use parquet::schema::types::{ColumnPath, SchemaDescriptor};
+use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::{ColumnPath, SchemaDescriptor, Type, TypePtr};
 
-use super::wrong;
+use super::{Gone, wrong};
+use crate::memory::{Memory, Share};
 
-/// A row group is written when it holds this much, or a million rows.
-const ROW_GROUP: usize = 64 << 20;
-/// When all open row groups together hold this much, the larger ones are written.
-const ALL_ROW_GROUPS: usize = 128 << 20;
 const ZSTD_LEVEL: i32 = 3;
-
-/// What all open files hold in memory.
-#[derive(Debug, Clone, Default)]
-pub struct Buffers(Arc<Totals>);
-
-#[derive(Debug, Default)]
-struct Totals {
-    bytes: AtomicUsize,
-    files: AtomicUsize,
-}
-
-/// One file's share of [`Buffers`].
-struct Share {
-    all: Buffers,
-    bytes: usize,
-}
-
-impl Share {
-    fn new(all: &Buffers) -> Self {
-        all.0.files.fetch_add(1, Ordering::Relaxed);
-        Self { all: all.clone(), bytes: 0 }
-    }
-
-    fn set(&mut self, bytes: usize) {
-        self.all.0.bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.all.0.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
-        self.bytes = bytes;
-    }
-
-    /// Whether the row group must be written now. When memory is short, a file with an average share or more gives
-    /// its up, so that small row groups come only where very many files are open.
-    fn is_full(&self) -> bool {
-        let all = self.all.0.bytes.load(Ordering::Relaxed);
-        let files = self.all.0.files.load(Ordering::Relaxed).max(1);
-        self.bytes >= ROW_GROUP || (all >= ALL_ROW_GROUPS && self.bytes >= all / files)
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.set(0);
-        self.all.0.files.fetch_sub(1, Ordering::Relaxed);
-    }
-}
+/// What the compressor of a column takes.
+const COMPRESSOR: u64 = 2 << 20;
+/// What is kept of each column of a row group until the file's end: places, sizes and statistics.
+const COLUMN_CHUNK: u64 = 1 << 10;
 
 /// A Parquet file that is being written.
 pub struct Sink {
     from: SchemaRef,
     to: SchemaRef,
-    writer: ArrowWriter<File>,
+    writer: SerializedFileWriter<File>,
+    memory: Memory,
     share: Share,
 }
 
@@ -114,68 +72,100 @@ pub fn check(schema: &Schema) -> Result<()> {
     parquet_schema(&plain_schema(schema)).map(|_| ())
 }
 
-fn writer(schema: &SchemaRef, file: File, zstd: bool) -> Result<ArrowWriter<File>> {
+fn writer(schema: &SchemaRef, file: File, zstd: bool) -> Result<SerializedFileWriter<File>> {
     let compression = match zstd {
         true => Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL).map_err(wrong)?),
         false => Compression::UNCOMPRESSED,
     };
-    let properties = WriterProperties::builder()
+    let mut properties = WriterProperties::builder()
         .set_compression(compression)
         // Every row has another one, so a dictionary would only cost.
         .set_column_dictionary_enabled(ColumnPath::from(ID), false)
         .build();
-    let options = ArrowWriterOptions::new().with_properties(properties).with_parquet_schema(parquet_schema(schema)?);
-    ArrowWriter::try_new_with_options(file, Arc::clone(schema), options).map_err(wrong)
+    add_encoded_arrow_schema_to_metadata(schema, &mut properties);
+    let root = parquet_schema(schema)?.root_schema_ptr();
+    SerializedFileWriter::new(file, root, Arc::new(properties)).map_err(wrong)
 }
 
 impl Sink {
     /// Begins a file.
-    pub fn new(schema: &SchemaRef, file: File, zstd: bool, buffers: &Buffers) -> Result<Self> {
+    pub fn new(schema: &SchemaRef, file: File, zstd: bool, memory: &Memory) -> Result<Self> {
         let to = plain_schema(schema);
         let writer = writer(&to, file, zstd)?;
-        Ok(Self { from: Arc::clone(schema), to, writer, share: Share::new(buffers) })
+        Ok(Self { from: Arc::clone(schema), to, writer, memory: memory.clone(), share: memory.share() })
     }
 
-    /// Writes a batch, and a row group where enough has come together.
-    pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let columns = self.from.fields().iter().zip(self.to.fields()).zip(batch.columns());
-        let columns =
-            columns.map(|((from, to), column)| plain::text_column(from, to, column)).collect::<Result<Vec<_>>>()?;
-        self.write_plain(&RecordBatch::try_new(Arc::clone(&self.to), columns).map_err(wrong)?)
-    }
-
-    fn write_plain(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.writer.write(batch).map_err(wrong)?;
-        self.share.set(self.writer.memory_size());
-        if self.share.is_full() {
-            self.writer.flush().map_err(wrong)?;
-            self.share.set(self.writer.memory_size());
+    /// Writes batches as a row group.
+    pub fn write(&mut self, batches: &[RecordBatch]) -> Result<()> {
+        if batches.iter().all(|batch| batch.num_rows() == 0) {
+            return Ok(());
         }
+        let fields = self.writer.schema_descr().root_schema().get_fields().to_vec();
+        let properties = Arc::clone(self.writer.properties());
+        let mut encoder = self.memory.share();
+        let mut row_group = self.writer.next_row_group().map_err(wrong)?;
+        // One column after another, because an encoder takes some hundred kilobytes even for a few rows.
+        for (index, (from, to)) in self.from.fields().iter().zip(self.to.fields()).enumerate() {
+            let arrays = batches.iter().map(|batch| plain::text_column(from, to, batch.column(index)));
+            let arrays = arrays.collect::<Result<Vec<_>>>()?;
+            let chunks = encode(to, &fields[index], &properties, &arrays, &mut encoder).map_err(wrong)?;
+            for chunk in chunks {
+                chunk.append_to_row_group(&mut row_group).map_err(wrong)?;
+            }
+        }
+        row_group.close().map_err(wrong)?;
+        let columns = self.writer.schema_descr().num_columns() as u64;
+        self.share.set(self.writer.flushed_row_groups().len() as u64 * columns * COLUMN_CHUNK);
         Ok(())
     }
 
-    /// Writes the last row group and the footer.
+    /// Writes the footer.
     pub fn finish(self) -> Result<()> {
         self.writer.close().map(|_| ()).map_err(wrong)
     }
 }
 
+/// Encodes a column. What makes encoders makes those of a whole file, so it is given one of this column alone.
+fn encode(
+    field: &FieldRef,
+    parquet_field: &TypePtr,
+    properties: &WriterPropertiesPtr,
+    arrays: &[ArrayRef],
+    share: &mut Share,
+) -> parquet::errors::Result<Vec<ArrowColumnChunk>> {
+    let root = Type::group_type_builder("column").with_fields(vec![Arc::clone(parquet_field)]).build()?;
+    let file = SerializedFileWriter::new(io::sink(), Arc::new(root), Arc::clone(properties))?;
+    let schema = Arc::new(Schema::new(vec![Arc::clone(field)]));
+    let mut leaves = ArrowRowGroupWriterFactory::new(&file, schema).create_column_writers(0)?;
+    for array in arrays {
+        for (leaf, values) in leaves.iter_mut().zip(compute_leaves(field, array)?) {
+            leaf.write(&values)?;
+        }
+        share.set(COMPRESSOR + leaves.iter().map(|leaf| leaf.memory_size() as u64).sum::<u64>());
+    }
+    leaves.into_iter().map(ArrowColumnWriter::close).collect()
+}
+
 /// Copies a file without some rows.
-pub fn without(rows: &[u64], from: File, to: File, zstd: bool, buffers: &Buffers) -> Result<()> {
+pub fn without(rows: &[u64], from: File, to: File, zstd: bool, memory: &Memory) -> Result<()> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(from).map_err(wrong)?;
     let schema = Arc::clone(reader.schema());
     let writer = writer(&schema, to, zstd)?;
-    let mut sink = Sink { from: Arc::clone(&schema), to: schema, writer, share: Share::new(buffers) };
-    let mut gone = rows.iter().copied().peekable();
-    let mut number = 0;
+    let mut sink =
+        Sink { from: Arc::clone(&schema), to: schema, writer, memory: memory.clone(), share: memory.share() };
+    let mut gone = Gone::new(rows, 0);
+    let mut share = memory.share();
+    let mut group = Vec::new();
     for batch in reader.build().map_err(wrong)? {
-        let batch = batch.map_err(wrong)?;
-        let mut keep = Vec::with_capacity(batch.num_rows());
-        for _ in 0..batch.num_rows() {
-            keep.push(gone.next_if_eq(&number).is_none());
-            number += 1;
+        let batch = gone.filter(batch.map_err(wrong)?)?;
+        share.set(share.bytes() + batch.get_array_memory_size() as u64);
+        group.push(batch);
+        if share.bytes() >= memory.row_group() {
+            sink.write(&group)?;
+            group.clear();
+            share.set(0);
         }
-        sink.write_plain(&filter_record_batch(&batch, &BooleanArray::from(keep)).map_err(wrong)?)?;
     }
+    sink.write(&group)?;
     sink.finish()
 }

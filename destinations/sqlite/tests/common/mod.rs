@@ -158,7 +158,13 @@ pub fn part(table: &TableSchema, from: From, sync_time: Timestamp, mode: WriteMo
         ],
         sync_time,
         mode,
+        resumed: false,
     }
+}
+
+/// The same part, run again by a sync that continues an interrupted one.
+pub fn again(part: Part) -> Part {
+    Part { resumed: true, ..part }
 }
 
 /// The time of the n-th sync.

@@ -1,0 +1,148 @@
+//! The state of syncs, in two tables beside those of the rows.
+
+use std::sync::Arc;
+
+use headwater_sdk::{Error, Result, SavedRun, StateStore, Timestamp, UnitHash, Uuid, async_trait};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
+
+use crate::explain::explain;
+use crate::store::Store;
+use crate::worker::Shared;
+
+/// `holder` is of the process that began or took over the run last, and is the only one that may add to it.
+const CREATE: &str = "
+    CREATE TABLE IF NOT EXISTS main.headwater_runs (
+        run INTEGER PRIMARY KEY,
+        key TEXT NOT NULL UNIQUE,
+        sync_time_us INTEGER NOT NULL,
+        fingerprint TEXT NOT NULL,
+        holder TEXT NOT NULL
+    );
+    CREATE TABLE IF NOT EXISTS main.headwater_units (
+        run INTEGER NOT NULL,
+        unit BLOB NOT NULL,
+        PRIMARY KEY (run, unit)
+    ) WITHOUT ROWID;";
+
+/// The state that is kept under one key.
+pub struct State {
+    shared: Arc<Shared>,
+    key: Arc<str>,
+    holder: Arc<str>,
+}
+
+impl State {
+    /// Nothing is opened yet.
+    pub fn new(shared: Arc<Shared>, key: &str) -> Self {
+        Self { shared, key: key.into(), holder: Uuid::new_v4().to_string().into() }
+    }
+
+    /// Has the database's thread do something in a transaction, of which `work` answers whether it is to count.
+    async fn transact<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>, &str, &str) -> rusqlite::Result<Option<T>> + Send + 'static,
+    ) -> Result<Option<T>> {
+        let (key, holder) = (Arc::clone(&self.key), Arc::clone(&self.holder));
+        let orders = self.shared.orders().await?;
+        let done = orders.call(move |store| store.transact(|transaction| work(transaction, &key, &holder)));
+        done.await.map_err(|error| error.while_doing("the state of the sync"))
+    }
+}
+
+impl Store {
+    fn transact<T>(&mut self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<Option<T>>) -> Result<Option<T>> {
+        let transact = |db: &mut Connection| {
+            let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let done = work(&transaction)?;
+            if done.is_some() {
+                transaction.commit()?;
+            }
+            Ok(done)
+        };
+        transact(&mut self.db).map_err(|error| explain(&error, self.location.path()))
+    }
+}
+
+/// The number of the run under a key that a holder has.
+fn held(transaction: &Transaction<'_>, key: &str, holder: &str) -> rusqlite::Result<Option<i64>> {
+    let sql = "SELECT run FROM main.headwater_runs WHERE key = ?1 AND holder = ?2";
+    transaction.prepare_cached(sql)?.query_row([key, holder], |row| row.get(0)).optional()
+}
+
+fn load(transaction: &Transaction<'_>, key: &str) -> rusqlite::Result<Option<SavedRun>> {
+    let tables = "SELECT count(*) FROM main.sqlite_schema WHERE name IN ('headwater_runs', 'headwater_units')";
+    if transaction.query_row(tables, [], |row| row.get::<_, i64>(0))? < 2 {
+        return Ok(None);
+    }
+    let sql = "SELECT run, sync_time_us, fingerprint FROM main.headwater_runs WHERE key = ?1";
+    let found = transaction
+        .query_row(sql, [key], |row| Ok((row.get::<_, i64>(0)?, Timestamp(row.get(1)?), row.get::<_, String>(2)?)));
+    let Some((run, sync_time, fingerprint)) = found.optional()? else { return Ok(None) };
+    let mut units = transaction.prepare("SELECT unit FROM main.headwater_units WHERE run = ?1")?;
+    let units = units.query_map([run], |row| row.get(0).map(UnitHash))?.collect::<rusqlite::Result<_>>()?;
+    Ok(Some(SavedRun { sync_time, fingerprint, units }))
+}
+
+/// Another process has the run now.
+fn lost<T>(_: T) -> Error {
+    Error::destination(
+        "another sync of the same configuration has begun meanwhile, and its state is kept in place of this one's",
+    )
+}
+
+#[async_trait]
+impl StateStore for State {
+    async fn load(&self) -> Result<Option<SavedRun>> {
+        if !self.shared.location.path().exists() {
+            return Ok(None);
+        }
+        self.transact(|transaction, key, _| load(transaction, key)).await
+    }
+
+    async fn start(&self, sync_time: Timestamp, fingerprint: &str) -> Result<()> {
+        let fingerprint = fingerprint.to_owned();
+        let started = self.transact(move |transaction, key, holder| {
+            transaction.execute_batch(CREATE)?;
+            let sql = "INSERT INTO main.headwater_runs (key, sync_time_us, fingerprint, holder) VALUES (?1, ?2, ?3, ?4)
+                       ON CONFLICT (key) DO UPDATE SET
+                           sync_time_us = excluded.sync_time_us,
+                           fingerprint = excluded.fingerprint,
+                           holder = excluded.holder
+                       RETURNING run";
+            let run: i64 = transaction.query_row(sql, (key, sync_time.0, fingerprint, holder), |row| row.get(0))?;
+            transaction.execute("DELETE FROM main.headwater_units WHERE run = ?1", [run]).map(Some)
+        });
+        started.await.map(|_| ())
+    }
+
+    async fn resume(&self, sync_time: Timestamp) -> Result<()> {
+        let sql = "UPDATE main.headwater_runs SET holder = ?2 WHERE key = ?1 AND sync_time_us = ?3";
+        let resumed = self.transact(move |transaction, key, holder| {
+            transaction.execute(sql, (key, holder, sync_time.0)).map(|changed| (changed > 0).then_some(()))
+        });
+        resumed.await?.ok_or(()).map_err(lost)
+    }
+
+    async fn add(&self, units: &[UnitHash]) -> Result<()> {
+        let units = units.to_vec();
+        let added = self.transact(move |transaction, key, holder| {
+            let Some(run) = held(transaction, key, holder)? else { return Ok(None) };
+            let sql = "INSERT OR IGNORE INTO main.headwater_units (run, unit) VALUES (?1, ?2)";
+            let mut insert = transaction.prepare_cached(sql)?;
+            for unit in units {
+                insert.execute((run, unit.0))?;
+            }
+            Ok(Some(()))
+        });
+        added.await?.ok_or(()).map_err(lost)
+    }
+
+    async fn clear(&self) -> Result<()> {
+        let cleared = self.transact(|transaction, key, holder| {
+            let Some(run) = held(transaction, key, holder)? else { return Ok(None) };
+            transaction.execute("DELETE FROM main.headwater_units WHERE run = ?1", [run])?;
+            transaction.execute("DELETE FROM main.headwater_runs WHERE run = ?1", [run]).map(Some)
+        });
+        cleared.await?.ok_or(()).map_err(lost).map(|_| ())
+    }
+}
