@@ -1,5 +1,7 @@
 //! The connectors and destinations that are built in. To add one is one line in [`Registry::builtin`].
 
+use std::sync::Arc;
+
 use headwater_sdk::registry::Node as Table;
 use headwater_sdk::spec::Spec;
 use headwater_sdk::text::nearest;
@@ -14,7 +16,7 @@ use crate::config::text::Span;
 /// The prefixes that a built-in's `path` may have: CloudQuery's team name, and ours.
 const PREFIXES: [&str; 2] = ["cloudquery/", "headwater/"];
 
-type Make<T> = Box<dyn Fn(&Node, Span, &mut Vec<Problem>) -> Option<Box<T>> + Send + Sync>;
+type Make<T> = Box<dyn Fn(&Node, Span, &mut Vec<Problem>) -> Option<Arc<T>> + Send + Sync>;
 
 /// A connector or destination that is built in.
 pub struct Builtin<T: ?Sized> {
@@ -26,21 +28,21 @@ pub struct Builtin<T: ?Sized> {
 
 impl<T: ?Sized + 'static> Builtin<T> {
     /// A built-in, and how it is made from its own `spec`.
-    pub fn new<S: Spec>(name: &'static str, make: fn(S) -> Result<Box<T>>) -> Self {
+    pub fn new<S: Spec, P: Into<Arc<T>> + 'static>(name: &'static str, make: fn(S) -> Result<P>) -> Self {
         let make = move |node: &Node, owner: Span, problems: &mut Vec<Problem>| {
             let spec: S = decode(node, owner, &format!("the `spec` of {name}"), problems)?;
-            make(spec).map_err(|error| problems.push(refused(node, owner, error.to_string()))).ok()
+            make(spec).map(P::into).map_err(|error| problems.push(refused(node, owner, error.to_string()))).ok()
         };
         Self { name, make: Box::new(make), schema: SchemaGenerator::subschema_for::<S> }
     }
 
     /// Makes it from the node of its `spec`; `owner` is the place of the key. Without one there is a problem.
-    pub fn make(&self, node: &Node, owner: Span, problems: &mut Vec<Problem>) -> Option<Box<T>> {
+    pub fn make(&self, node: &Node, owner: Span, problems: &mut Vec<Problem>) -> Option<Arc<T>> {
         (self.make)(node, owner, problems)
     }
 
     /// Makes it from an empty `spec`, where it can be.
-    pub fn make_default(&self) -> Option<Box<T>> {
+    pub fn make_default(&self) -> Option<Arc<T>> {
         let nothing = Node { id: 0, span: Span::default(), value: Value::Null };
         self.make(&nothing, Span::default(), &mut Vec::new())
     }

@@ -1,116 +1,171 @@
 //! Failures by their cause: the same failure in many tables and scopes is told once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use headwater_sdk::unit::{PANIC, PARENT_FAILED};
 use headwater_sdk::{Class, Error};
 
-use crate::sync::outcome::SyncOutcome;
 use crate::text::{count, plural, shorten};
 
+/// Names beyond this many are counted only.
+const MOST_NAMES: usize = 1000;
+/// Causes beyond this many are told as one.
+const MOST_CAUSES: usize = 500;
+
+/// Names, of which only so many are kept.
+#[derive(Debug, Default)]
+struct Names {
+    kept: BTreeSet<Arc<str>>,
+    /// How many more there were, each counted as often as it came.
+    more: usize,
+}
+
+impl Names {
+    fn insert(&mut self, name: &Arc<str>) {
+        if self.kept.contains(name) {
+            return;
+        }
+        if self.kept.len() < MOST_NAMES {
+            self.kept.insert(Arc::clone(name));
+        } else {
+            self.more += 1;
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.kept.len() + self.more
+    }
+
+    /// A few of them, and how many more there are.
+    fn shown(&self, noun: &str) -> String {
+        const SHOWN: usize = 4;
+        let shown: Vec<&str> = self.kept.iter().take(SHOWN).map(|name| &**name).collect();
+        match self.len().saturating_sub(SHOWN) {
+            0 => shown.join(", "),
+            more => format!("{} and {}", shown.join(", "), plural(more, &format!("more {noun}"))),
+        }
+    }
+}
+
 /// One cause.
-struct Cause<'a> {
+#[derive(Debug)]
+struct Cause {
     class: Class,
-    code: Option<&'a str>,
+    code: Option<String>,
     /// The first failure of it, as it is shown.
-    first: &'a Error,
+    first: Error,
     /// Whether others of it say the same about something else.
     alike: bool,
     /// Whether others of it came from another call.
     several_calls: bool,
-    tables: BTreeSet<&'a str>,
-    scopes: BTreeSet<&'a str>,
+    /// The permissions that are missing.
+    permissions: Names,
+    tables: Names,
+    scopes: Names,
     times: u64,
 }
 
-/// All failures of a sync by cause, most frequent first.
-pub struct Causes<'a> {
-    causes: Vec<Cause<'a>>,
+/// Failures by cause.
+#[derive(Debug, Default)]
+pub struct Causes {
+    causes: HashMap<Key, Cause>,
     /// Tables that lack rows because their parent table does.
-    orphans: BTreeSet<&'a str>,
+    orphans: Names,
+    /// Failures of causes beyond those that are kept.
+    others: u64,
 }
 
 /// A cause's key: where failures agree in it, they are told as one.
-type Key<'a> = (Class, Option<&'a str>, String);
+type Key = (Class, Option<String>, String);
 
-impl<'a> Causes<'a> {
-    /// Collects the failures of the units.
-    pub fn of(outcome: &'a SyncOutcome) -> Self {
-        let mut causes: BTreeMap<Key<'a>, Cause<'a>> = BTreeMap::new();
-        let mut orphans = BTreeSet::new();
-        for unit in outcome.units() {
-            for table in &unit.tables {
-                for error in table.all_errors() {
-                    if error.has_code(&[PARENT_FAILED]) {
-                        orphans.insert(&*table.table);
-                        continue;
-                    }
-                    let code = error.code.as_deref();
-                    let key = (error.class, code, essence(&error.message, &unit.scope));
-                    let cause = causes.entry(key).or_insert_with(|| Cause {
-                        class: error.class,
-                        code,
-                        first: error,
-                        alike: false,
-                        several_calls: false,
-                        tables: BTreeSet::new(),
-                        scopes: BTreeSet::new(),
-                        times: 0,
-                    });
-                    cause.alike |= cause.first.message != error.message;
-                    cause.several_calls |= cause.first.context != error.context;
-                    cause.tables.insert(&table.table);
-                    cause.scopes.insert(&unit.scope);
-                    cause.times += 1;
-                }
-            }
+impl Causes {
+    /// Adds a failure of a table in a scope.
+    pub fn add(&mut self, table: &Arc<str>, scope: &Arc<str>, error: &Error) {
+        if error.has_code(&[PARENT_FAILED]) {
+            self.orphans.insert(table);
+            return;
         }
-        let mut causes: Vec<Cause<'a>> = causes.into_values().collect();
-        causes.sort_by_key(|cause| std::cmp::Reverse(cause.times));
-        Self { causes, orphans }
+        let key = (error.class, error.code.clone(), essence(&error.message, scope));
+        let many = self.causes.len() >= MOST_CAUSES;
+        let cause = match self.causes.entry(key) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(_) if many => {
+                self.others += 1;
+                return;
+            }
+            Entry::Vacant(entry) => entry.insert(Cause {
+                class: error.class,
+                code: error.code.clone(),
+                first: error.clone(),
+                alike: false,
+                several_calls: false,
+                permissions: Names::default(),
+                tables: Names::default(),
+                scopes: Names::default(),
+                times: 0,
+            }),
+        };
+        cause.alike |= cause.first.message != error.message;
+        cause.several_calls |= cause.first.context != error.context;
+        if let Some(permission) = &error.permission {
+            cause.permissions.insert(&permission.as_str().into());
+        }
+        cause.tables.insert(table);
+        cause.scopes.insert(scope);
+        cause.times += 1;
     }
 
-    /// The lines that tell them; `most` is how many causes are told in full.
+    /// The lines that tell them, most frequent first; `most` is how many causes are told in full.
     pub fn lines(&self, most: usize) -> Vec<String> {
+        let mut causes: Vec<&Cause> = self.causes.values().collect();
+        causes.sort_by(|a, b| b.times.cmp(&a.times).then_with(|| a.tables.kept.cmp(&b.tables.kept)));
         let mut lines = Vec::new();
-        for cause in self.causes.iter().take(most) {
+        for cause in causes.iter().take(most) {
             lines.extend(cause.lines());
         }
-        if self.causes.len() > most {
-            let more = plural(self.causes.len() - most, "other cause");
+        if causes.len() > most {
+            let more = plural(causes.len() - most, "other cause");
             lines.push(format!("failed  for {more}: -v shows them all, --report FILE writes them down"));
         }
-        if !self.orphans.is_empty() {
+        if self.others > 0 {
+            lines.push(format!("failed  {} times for yet other causes", count(self.others)));
+        }
+        if self.orphans.len() > 0 {
             let noun = if self.orphans.len() == 1 { "table lacks" } else { "tables lack" };
-            let tables = names(&self.orphans, "table");
+            let tables = self.orphans.shown("table");
             lines.push(format!("{} {noun} rows because their parent table does: {tables}", self.orphans.len()));
         }
         lines
     }
 }
 
-impl Cause<'_> {
+impl Cause {
     fn lines(&self) -> Vec<String> {
         // What was being done is part of the message where it is the same for all of them.
-        let message = if self.several_calls { without_context(self.first) } else { self.first.to_string() };
+        let message = if self.several_calls { without_context(&self.first) } else { self.first.to_string() };
         let alike = if self.alike { " (and alike)" } else { "" };
         let mut lines = vec![
-            format!("failed  {}", names(&self.tables, "table")),
+            format!("failed  {}", self.tables.shown("table")),
             format!("   why  {}{alike}", shorten(&message, 300)),
         ];
-        let scopes: BTreeSet<&str> = self.scopes.iter().copied().filter(|scope| !scope.is_empty()).collect();
+        let scopes = self.scopes.kept.iter().filter(|scope| !scope.is_empty()).count() + self.scopes.more;
         let times = if self.times > self.scopes.len() as u64 * self.tables.len() as u64 {
             format!(" ({} times)", count(self.times))
         } else {
             String::new()
         };
-        match scopes.len() {
+        match scopes {
             0 if times.is_empty() => {}
             0 => lines.push(format!("       {times}")),
-            1 => lines.push(format!("    in  {}{times}", names(&scopes, "scope"))),
-            many => lines.push(format!("    in  {many} scopes: {}{times}", names(&scopes, "scope"))),
+            1 => lines.push(format!("    in  {}{times}", self.scopes.shown("scope"))),
+            many => lines.push(format!("    in  {many} scopes: {}{times}", self.scopes.shown("scope"))),
         }
-        if let Some(advice) = advice(self.class, self.code) {
+        if self.permissions.len() > 0 {
+            let permissions = self.permissions.shown("permission");
+            lines.push(format!("    do  allow {permissions}, or leave the tables out with `skip_tables`"));
+        } else if let Some(advice) = advice(self.class, self.code.as_deref()) {
             lines.push(format!("    do  {advice}"));
         }
         lines
@@ -133,16 +188,6 @@ pub fn advice(class: Class, code: Option<&str>) -> Option<&'static str> {
         Class::Unsupported => Some("leave the tables out with `skip_tables`"),
         Class::Destination => Some("mend the destination and run it again: rows of earlier syncs were kept"),
         Class::NotFound | Class::Fatal => None,
-    }
-}
-
-/// A few names, and how many more there are.
-fn names(names: &BTreeSet<&str>, noun: &str) -> String {
-    const SHOWN: usize = 4;
-    let shown: Vec<&str> = names.iter().take(SHOWN).copied().collect();
-    match names.len().saturating_sub(SHOWN) {
-        0 => shown.join(", "),
-        more => format!("{} and {}", shown.join(", "), plural(more, &format!("more {noun}"))),
     }
 }
 

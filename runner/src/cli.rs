@@ -2,13 +2,13 @@
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand, ValueEnum};
-use headwater_sdk::Connector;
 use headwater_sdk::text::nearest;
+use headwater_sdk::{Budget, Connector, Destination, Timestamp};
 
 use crate::builtin::{Builtin, Registry};
 use crate::config::diagnostic::Diagnostics;
@@ -17,9 +17,13 @@ use crate::progress::live::Live;
 use crate::progress::log::{self, LogFormat};
 use crate::progress::plain::Plain;
 use crate::progress::{Progress, Quiet};
+use crate::report::Spool;
+use crate::shard::Shard;
+use crate::state::{Place, Run, State, StateError};
 use crate::sync::stop::Stop;
 use crate::tables::{self, TableDoc};
-use crate::{check, init, report, schema, summary, sync};
+use crate::text::parse_bytes;
+use crate::{check, init, report, schema, state, summary, sync};
 
 /// Something failed.
 const FAILED: u8 = 1;
@@ -44,20 +48,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Read all sources and write their rows to the destinations.
-    Sync {
-        /// Configuration files, or folders of *.yml and *.yaml files.
-        #[arg(required = true, value_name = "FILE|FOLDER")]
-        configuration: Vec<PathBuf>,
-        /// Write what was done to this file, as JSON, also when it failed.
-        #[arg(long, value_name = "FILE")]
-        report: Option<PathBuf>,
-        /// Take the destinations' tables as they are.
-        #[arg(long)]
-        no_migrate: bool,
-        /// Show no progress, only the summary.
-        #[arg(short, long)]
-        quiet: bool,
-    },
+    Sync(SyncArguments),
     /// Show tables: their columns, keys, and what they are read from.
     Tables {
         /// Connectors, or configuration files and folders; without any, all connectors.
@@ -88,6 +79,44 @@ enum Command {
     },
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
+}
+
+#[derive(Debug, clap::Args)]
+struct SyncArguments {
+    /// Configuration files, or folders of *.yml and *.yaml files.
+    #[arg(required = true, value_name = "FILE|FOLDER")]
+    configuration: Vec<PathBuf>,
+    /// Write what was done to this file, as JSON, also when it failed.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Take the destinations' tables as they are.
+    #[arg(long)]
+    no_migrate: bool,
+    /// Show no progress, only the summary.
+    #[arg(short, long)]
+    quiet: bool,
+    /// The memory that rows may take on their way, from the API's answer to the destination's buffers; calls wait
+    /// while it is used up.
+    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = parse_bytes)]
+    memory: u64,
+    /// Read only the I-th of N parts of the units, counted from 1: `2/8`. With N alone, the variable
+    /// JOB_COMPLETION_INDEX of a Kubernetes Indexed Job says which, counted from 0.
+    #[arg(long, value_name = "I/N")]
+    shard: Option<String>,
+    /// Stop at the first failure.
+    #[arg(long)]
+    fail_fast: bool,
+    /// Go on with a sync of this configuration that did not come to its end: what it has committed is not read
+    /// again. Without one, a new sync begins.
+    #[arg(long)]
+    resume: bool,
+    /// Where a sync notes what it has committed: a file, `@NAME` for the destination of that name, or `none`.
+    /// Default: a file below $XDG_STATE_HOME/headwater.
+    #[arg(long, value_name = "FILE|@NAME|none")]
+    state: Option<Place>,
+    /// Tell the slowest units at the end, and what they waited for.
+    #[arg(long)]
+    explain_slow: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -144,13 +173,21 @@ impl std::error::Error for Misuse {}
 
 fn run(cli: Cli, registry: &Registry) -> Result<u8> {
     match cli.command {
-        Command::Sync { configuration, report, no_migrate, quiet } => {
-            if let Some(report) = &report {
+        Command::Sync(arguments) => {
+            if let Some(report) = &arguments.report {
                 report::check(report).map_err(|error| Misuse(error.to_string()))?;
             }
-            let configuration = load(&configuration, registry)?;
-            let progress = progress(quiet, cli.log_format);
-            run_sync(configuration, sync::Options { no_migrate }, progress, report.as_deref(), cli.verbose > 0)
+            let variable = |name: &str| std::env::var(name).ok();
+            let shard = arguments.shard.as_deref().map(|text| Shard::parse(text, variable)).transpose();
+            let options = sync::Options {
+                no_migrate: arguments.no_migrate,
+                memory: Budget::new(arguments.memory),
+                shard: shard.map_err(Misuse)?,
+                fail_fast: arguments.fail_fast,
+            };
+            let configuration = load(&arguments.configuration, registry)?;
+            let progress = progress(arguments.quiet, cli.log_format);
+            run_sync(configuration, &arguments, options, progress, cli.verbose > 0)
         }
         Command::Tables { of, format, filter, output_dir } => {
             let docs = find_tables(&of, filter, registry)?;
@@ -197,7 +234,22 @@ fn print(text: &str) -> io::Result<()> {
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {
+    more_files();
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the threads cannot be started")
+}
+
+/// Allows this process as many open files as it may have: each connection and each file that is written is one, and the
+/// usual limit is that of old programs.
+fn more_files() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let limit = getrlimit(Resource::Nofile);
+        if limit.current != limit.maximum {
+            // Where it is not allowed, the usual limit has to do.
+            let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+        }
+    }
 }
 
 /// A terminal gets the live table; so does not one whose lines would be read by a program.
@@ -214,23 +266,30 @@ fn progress(quiet: bool, format: LogFormat) -> Arc<dyn Progress> {
 
 fn run_sync(
     configuration: Configuration,
+    arguments: &SyncArguments,
     options: sync::Options,
     progress: Arc<dyn Progress>,
-    report: Option<&Path>,
     verbose: bool,
 ) -> Result<u8> {
+    let names = configuration.destinations.iter().map(|destination| destination.spec.name.clone()).collect();
+    let spool = arguments.report.is_some().then(|| Spool::new(names)).transpose()?.map(Arc::new);
     let runtime = runtime()?;
     let stop = Stop::default();
     let outcome = runtime.block_on(async {
         stop.on_signals().context("signals cannot be waited for")?;
-        anyhow::Ok(sync::run(configuration, options, progress, stop.clone()).await)
+        let run = begin(&configuration, arguments, &options).await?;
+        anyhow::Ok(sync::run(configuration, options, sync::Keeping { run, spool: spool.clone() }, progress, stop).await)
     })?;
     // What a dropped unit has left running is not waited for.
     runtime.shutdown_background();
     let code = outcome.verdict().exit_code();
     // The report comes first: a summary that nobody reads must not keep it from being written.
-    let reported = report.map_or(Ok(()), |path| report::write(path, &outcome));
-    let printed = print(&format!("{}\n", summary::summary(&outcome, verbose)));
+    let reported = match (&arguments.report, &spool) {
+        (Some(path), Some(spool)) => report::write(path, &outcome, spool),
+        _ => Ok(()),
+    };
+    let telling = summary::Telling { verbose, slow: arguments.explain_slow };
+    let printed = print(&format!("{}\n", summary::summary(&outcome, telling)));
     if let Err(error) = reported {
         eprintln!("error: {error:#}");
         return Ok(if code == 0 { FAILED } else { code });
@@ -239,6 +298,28 @@ fn run_sync(
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(code),
     }
+}
+
+/// Begins a run, or takes up the one that was interrupted.
+async fn begin(configuration: &Configuration, arguments: &SyncArguments, options: &sync::Options) -> Result<Arc<Run>> {
+    let misuse = |error: StateError| match error {
+        StateError::Misuse(text) => anyhow::Error::new(Misuse(text)),
+        StateError::Busy(text) | StateError::Failed(text) => anyhow::anyhow!(text),
+    };
+    let destinations: Vec<(&str, &dyn Destination)> = configuration
+        .destinations
+        .iter()
+        .map(|destination| (destination.spec.name.as_str(), &*destination.target))
+        .collect();
+    let key = state::key::key(&arguments.configuration, options.shard.as_ref());
+    let place = arguments.state.clone().unwrap_or_default();
+    let state = State::open(&place, &key, &destinations).await.map_err(misuse)?;
+    let fingerprint = configuration.fingerprint();
+    let run = state.begin(Timestamp::now(), &fingerprint, arguments.resume).await.map_err(misuse)?;
+    if arguments.resume && !run.resumed {
+        tracing::warn!("there is no interrupted sync of this configuration to go on with; a new one begins");
+    }
+    Ok(Arc::new(run))
 }
 
 fn find_tables(of: &[PathBuf], filter: Filter, registry: &Registry) -> Result<Vec<TableDoc>> {

@@ -64,8 +64,12 @@ spec:
     #   - id: audit
     #     role_arn: arn:aws:iam::123456789012:role/audit
     #     external_id: ${AUDIT_EXTERNAL_ID}
-    # Calls under way at once.
-    # concurrency: 64
+    # All accounts of an organization, by a role that each of them has.
+    # org:
+    #   member_role_name: audit
+    # Calls under way at once, and calls per second where the API's own limit is not to be used up.
+    # concurrency: 256
+    # limits: {\"ec2:Describe*\": 20}
     # max_retries: 10
     # An API that is not Amazon's own, such as a test server.
     # custom_endpoint_url: http://127.0.0.1:5000

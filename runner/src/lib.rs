@@ -11,6 +11,8 @@ pub mod init;
 pub mod progress;
 pub mod report;
 pub mod schema;
+pub mod shard;
+pub mod state;
 pub mod summary;
 pub mod sync;
 pub mod tables;

@@ -1,39 +1,45 @@
 //! What a sync did, for people: a line for each table, the failures by cause, and the verdict.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::causes::{Causes, advice};
-use crate::sync::outcome::{SyncOutcome, TableOutcome, UnitOutcome, Verdict};
+use headwater_sdk::calls::meter::{Counts, Wait};
+
+use crate::causes::advice;
+use crate::sync::outcome::{PartTotals, SlowUnit, SourceOutcome, Stopped, SyncOutcome, TableTotals, Verdict};
 use crate::text::{columns, count, duration, plural, shorten};
 
 /// Causes of failure that are told in full.
 const MOST_CAUSES: usize = 8;
+/// Places that could not be opened that are told one by one.
+const MOST_UNOPENED: usize = 3;
 
 /// One table of one source, over all units.
 struct Row<'a> {
     source: usize,
     table: &'a str,
-    units: usize,
-    failed: usize,
-    read: u64,
-    /// By destination.
-    written: Vec<u64>,
-    /// By destination.
-    deleted: Vec<u64>,
-    took: Duration,
+    totals: &'a TableTotals,
 }
 
-/// The summary of a sync. With `verbose`, tables without rows and all causes of failure are told one by one.
-pub fn summary(outcome: &SyncOutcome, verbose: bool) -> String {
+/// What a summary tells beside what is always told.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Telling {
+    /// Tables without rows, and all causes of failure one by one.
+    pub verbose: bool,
+    /// The slowest units, and what they waited for.
+    pub slow: bool,
+}
+
+/// The summary of a sync.
+pub fn summary(outcome: &SyncOutcome, telling: Telling) -> String {
     let rows = rows(outcome);
-    let mut lines = table_lines(outcome, &rows, verbose);
-    let trouble = trouble_lines(outcome, verbose);
-    if !lines.is_empty() {
-        lines.push(String::new());
+    let mut blocks = vec![table_lines(outcome, &rows, telling.verbose)];
+    if telling.slow {
+        blocks.push(slow_lines(outcome));
     }
-    if !trouble.is_empty() {
-        lines.extend(trouble);
+    blocks.push(trouble_lines(outcome, telling.verbose));
+    let mut lines = Vec::new();
+    for block in blocks.into_iter().filter(|block| !block.is_empty()) {
+        lines.extend(block);
         lines.push(String::new());
     }
     lines.push(verdict_line(outcome, &rows));
@@ -41,52 +47,32 @@ pub fn summary(outcome: &SyncOutcome, verbose: bool) -> String {
 }
 
 fn rows(outcome: &SyncOutcome) -> Vec<Row<'_>> {
-    let mut rows: BTreeMap<(usize, &str), (Row<'_>, Duration, Duration)> = BTreeMap::new();
-    let none = || vec![0; outcome.destinations.len()];
-    for (index, source) in outcome.sources.iter().enumerate() {
-        for unit in &source.units {
-            for table in &unit.tables {
-                let (row, began, ended) = rows.entry((index, &table.table)).or_insert_with(|| {
-                    let row = Row {
-                        source: index,
-                        table: &table.table,
-                        units: 0,
-                        failed: 0,
-                        read: 0,
-                        written: none(),
-                        deleted: none(),
-                        took: Duration::ZERO,
-                    };
-                    (row, unit.after, Duration::ZERO)
-                });
-                row.add(table);
-                *began = unit.after.min(*began);
-                *ended = ended_at(unit).max(*ended);
-                row.took = ended.saturating_sub(*began);
-            }
-        }
-    }
-    rows.into_values().map(|(row, _, _)| row).collect()
-}
-
-fn ended_at(unit: &UnitOutcome) -> Duration {
-    unit.after + unit.took
+    let sources = outcome.sources.iter().enumerate();
+    let rows =
+        sources.flat_map(|(source, of)| of.tables.iter().map(move |(table, totals)| Row { source, table, totals }));
+    rows.collect()
 }
 
 impl Row<'_> {
-    fn add(&mut self, table: &TableOutcome) {
-        self.units += 1;
-        self.failed += usize::from(table.failed());
-        self.read += table.rows;
-        for part in &table.parts {
-            let committed = part.committed.unwrap_or_default();
-            self.written[part.destination] += committed.written;
-            self.deleted[part.destination] += committed.deleted;
-        }
+    fn part(&self, destination: usize) -> PartTotals {
+        self.totals.parts.get(&destination).copied().unwrap_or_default()
+    }
+
+    fn written(&self, destination: usize) -> u64 {
+        self.part(destination).written
+    }
+
+    fn deleted(&self, destination: usize) -> u64 {
+        self.part(destination).deleted
     }
 
     fn is_empty(&self) -> bool {
-        self.failed == 0 && self.read == 0 && self.deleted.iter().all(|deleted| *deleted == 0)
+        let totals = self.totals;
+        totals.failed == 0 && totals.rows == 0 && totals.parts.values().all(|part| part.deleted == 0)
+    }
+
+    fn took(&self) -> Duration {
+        self.totals.ended.saturating_sub(self.totals.began)
     }
 }
 
@@ -98,7 +84,7 @@ fn by_destination(
     number: fn(&Row<'_>, usize) -> u64,
 ) -> Vec<(String, usize)> {
     let used: Vec<usize> = (0..outcome.destinations.len())
-        .filter(|index| rows.iter().any(|row| row.written[*index] > 0 || row.deleted[*index] > 0))
+        .filter(|index| rows.iter().any(|row| row.written(*index) > 0 || row.deleted(*index) > 0))
         .collect();
     match used.as_slice() {
         [] => vec![(heading.to_owned(), 0)],
@@ -117,13 +103,13 @@ fn table_lines(outcome: &SyncOutcome, rows: &[Row<'_>], verbose: bool) -> Vec<St
     let empty = rows.len() - shown.len();
     let mut lines = Vec::new();
     if !shown.is_empty() {
-        let written = by_destination(outcome, &shown, "rows", |row, index| row.written[index]);
-        let any_deleted = shown.iter().any(|row| row.deleted.iter().any(|deleted| *deleted > 0));
+        let written = by_destination(outcome, &shown, "rows", |row, index| row.written(index));
+        let any_deleted = shown.iter().any(|row| row.totals.parts.values().any(|part| part.deleted > 0));
         let deleted = match any_deleted {
-            true => by_destination(outcome, &shown, "deleted", |row, index| row.deleted[index]),
+            true => by_destination(outcome, &shown, "deleted", |row, index| row.deleted(index)),
             false => Vec::new(),
         };
-        let scopes = shown.iter().any(|row| row.units > 1 || row.failed > 0);
+        let scopes = shown.iter().any(|row| row.totals.units > 1 || row.totals.failed > 0);
         let mut heading = vec!["  table".to_owned()];
         heading.extend(written.iter().chain(&deleted).map(|(heading, _)| heading.clone()));
         if scopes {
@@ -132,21 +118,21 @@ fn table_lines(outcome: &SyncOutcome, rows: &[Row<'_>], verbose: bool) -> Vec<St
         heading.push("time".to_owned());
         let mut cells = vec![heading];
         for row in shown {
-            let mark = if row.failed > 0 { '!' } else { ' ' };
+            let mark = if row.totals.failed > 0 { '!' } else { ' ' };
             let source = match outcome.sources.len() {
                 1 => String::new(),
                 _ => format!("{}: ", outcome.sources[row.source].name),
             };
             let mut line = vec![format!("{mark} {source}{}", row.table)];
-            line.extend(written.iter().map(|(_, index)| count(row.written.get(*index).copied().unwrap_or_default())));
-            line.extend(deleted.iter().map(|(_, index)| count(row.deleted.get(*index).copied().unwrap_or_default())));
+            line.extend(written.iter().map(|(_, index)| count(row.written(*index))));
+            line.extend(deleted.iter().map(|(_, index)| count(row.deleted(*index))));
             if scopes {
-                line.push(match row.failed {
-                    0 => count(row.units as u64),
-                    failed => format!("{} of {}", row.units - failed, row.units),
+                line.push(match row.totals.failed {
+                    0 => count(row.totals.units as u64),
+                    failed => format!("{} of {}", row.totals.units - failed, row.totals.units),
                 });
             }
-            line.push(duration(row.took));
+            line.push(duration(row.took()));
             cells.push(line);
         }
         lines.extend(columns(&cells));
@@ -165,15 +151,17 @@ fn trouble_lines(outcome: &SyncOutcome, verbose: bool) -> Vec<String> {
             lines.push(format!("   why  {}", shorten(&error.to_string(), 300)));
             lines.push("    do  `headwater check` tries the connection and changes nothing".to_owned());
         }
-        for (scope, error) in &source.unopened {
-            lines.push(format!("failed  {scope} of source {} could not be opened", source.name));
-            lines.push(format!("   why  {}", shorten(&error.to_string(), 300)));
-        }
-        let missing = source.planned - source.units.len();
-        if missing > 0 && outcome.interrupted {
-            let units = plural(source.planned, "unit");
+        lines.extend(unopened_lines(source, verbose));
+        let missing = source.planned - source.done;
+        if outcome.stopped.is_some() && (missing > 0 || !source.all_planned) {
+            let units = match source.all_planned {
+                true => plural(source.planned, "unit"),
+                false => format!("at least {}", plural(source.planned, "unit")),
+            };
             lines.push(format!("stopped {missing} of {units} of source {} did not run to their end", source.name));
+            lines.push("    do  `headwater sync --resume` goes on where this one has stopped".to_owned());
         }
+        lines.extend(source.causes.lines(if verbose { usize::MAX } else { MOST_CAUSES }));
     }
     for destination in &outcome.destinations {
         if let Some(error) = &destination.failure {
@@ -182,13 +170,9 @@ fn trouble_lines(outcome: &SyncOutcome, verbose: bool) -> Vec<String> {
             lines.extend(advice(error.class, error.code.as_deref()).map(|advice| format!("    do  {advice}")));
         }
     }
-    lines.extend(Causes::of(outcome).lines(if verbose { usize::MAX } else { MOST_CAUSES }));
     for (index, destination) in outcome.destinations.iter().enumerate() {
-        let kept = |table: &&TableOutcome| {
-            let mut parts = table.parts.iter().filter(|part| part.destination == index);
-            parts.any(|part| part.committed.is_some_and(|committed| committed.kept_earlier))
-        };
-        let kept = outcome.units().flat_map(|unit| &unit.tables).filter(kept).count();
+        let tables = outcome.sources.iter().flat_map(|source| source.tables.values());
+        let kept = tables.filter_map(|table| table.parts.get(&index)).map(|part| part.kept_earlier).sum();
         if kept > 0 {
             lines.push(format!(
                 "{} of {} kept the rows of an earlier sync, as not all new ones could be read",
@@ -200,14 +184,72 @@ fn trouble_lines(outcome: &SyncOutcome, verbose: bool) -> Vec<String> {
     lines
 }
 
+/// Places that could not be opened.
+fn unopened_lines(source: &SourceOutcome, verbose: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    let shown = if verbose { source.unopened.len() } else { MOST_UNOPENED };
+    for (scope, error) in source.unopened.iter().take(shown) {
+        lines.push(format!("failed  {scope} of source {} could not be opened", source.name));
+        lines.push(format!("   why  {}", shorten(&error.to_string(), 300)));
+    }
+    let more = source.unopened.len().saturating_sub(shown) + source.more_unopened;
+    if more > 0 {
+        lines.push(format!("failed  {} more could not be opened", count(more as u64)));
+    }
+    lines
+}
+
+/// The slowest units, and what they waited for.
+fn slow_lines(outcome: &SyncOutcome) -> Vec<String> {
+    let mut lines = Vec::new();
+    for source in outcome.sources.iter().filter(|source| !source.slowest.is_empty()) {
+        lines.push(format!(
+            "slowest units of {}, and what they waited for (calls at the same time added up)",
+            source.name
+        ));
+        let heading =
+            ["  unit", "time", "rows", "calls", "throttled", "API", "limiter", "turn", "memory", "destination"];
+        let mut cells = vec![heading.map(str::to_owned).to_vec()];
+        cells.extend(source.slowest.iter().map(slow_cells));
+        lines.extend(columns(&cells));
+        let Counts { calls, throttled, retried, .. } = source.counts;
+        let share = throttled as f64 * 100.0 / calls.max(1) as f64;
+        lines.push(format!(
+            "  all units: {} calls, {} throttled ({share:.1} %), {} made again; waited {}",
+            count(calls),
+            count(throttled),
+            count(retried),
+            Wait::ALL.map(|what| format!("{} {}", what.as_str(), duration(source.counts.wait(what)))).join(", "),
+        ));
+    }
+    lines
+}
+
+fn slow_cells(unit: &SlowUnit) -> Vec<String> {
+    let scope = if unit.scope.is_empty() { String::new() } else { format!(" {}", unit.scope) };
+    let mut cells = vec![
+        format!("  {}{scope}", unit.table),
+        duration(unit.took),
+        count(unit.rows),
+        count(unit.counts.calls),
+        count(unit.counts.throttled),
+    ];
+    cells.extend(Wait::ALL.map(|what| duration(unit.counts.wait(what))));
+    cells
+}
+
 fn verdict_line(outcome: &SyncOutcome, rows: &[Row<'_>]) -> String {
     let verdict = outcome.verdict();
     let took = duration(outcome.took);
-    let interrupted = if outcome.interrupted { "interrupted, " } else { "" };
+    let interrupted = match outcome.stopped {
+        Some(Stopped::Signal) => "interrupted, ",
+        Some(Stopped::FirstFailure) => "stopped at the first failure, ",
+        None => "",
+    };
     if verdict == Verdict::Failed {
         return format!("{interrupted}failed: nothing was written, in {took}");
     }
-    let good = rows.iter().filter(|row| row.failed == 0).count();
+    let good = rows.iter().filter(|row| row.totals.failed == 0).count();
     let tables = match rows.len() == good {
         true => plural(good, "table"),
         false => format!("{good} of {}", plural(rows.len(), "table")),
@@ -218,12 +260,16 @@ fn verdict_line(outcome: &SyncOutcome, rows: &[Row<'_>]) -> String {
         .enumerate()
         .filter(|(_, destination)| destination.failure.is_none())
         .map(|(index, destination)| {
-            let written: u64 = rows.iter().map(|row| row.written[index]).sum();
-            let deleted: u64 = rows.iter().map(|row| row.deleted[index]).sum();
+            let written: u64 = rows.iter().map(|row| row.written(index)).sum();
+            let deleted: u64 = rows.iter().map(|row| row.deleted(index)).sum();
             let deleted = if deleted > 0 { format!(" ({} deleted)", count(deleted)) } else { String::new() };
             let rows = if written == 1 { "row" } else { "rows" };
             format!("{} {rows} to {}{deleted}", count(written), destination.name)
         })
         .collect();
-    format!("{interrupted}{}: {tables}, {}, in {took}", verdict.as_str(), written.join(", "))
+    let resumed = match outcome.resumed {
+        Some(units) => format!(" (resumed: {} were there already)", plural(units, "unit")),
+        None => String::new(),
+    };
+    format!("{interrupted}{}: {tables}, {}, in {took}{resumed}", verdict.as_str(), written.join(", "))
 }

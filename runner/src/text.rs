@@ -26,6 +26,41 @@ pub fn duration(time: Duration) -> String {
     }
 }
 
+/// Bytes in MiB, or in KiB where that would be none.
+pub fn bytes(bytes: u64) -> String {
+    match bytes >> 20 {
+        0 if bytes > 0 => format!("{} KiB", count(bytes.div_ceil(1 << 10))),
+        mebibytes => format!("{} MiB", count(mebibytes)),
+    }
+}
+
+/// A number of bytes as people write it: `128MiB`, `1 GiB`, `2G`, `500000`. Powers of 1024, but `MB` and its like are
+/// powers of 1000.
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u64); 11] = [
+        ("kib", 1 << 10),
+        ("mib", 1 << 20),
+        ("gib", 1 << 30),
+        ("kb", 1000),
+        ("mb", 1_000_000),
+        ("gb", 1_000_000_000),
+        ("k", 1 << 10),
+        ("m", 1 << 20),
+        ("g", 1 << 30),
+        ("b", 1),
+        ("", 1),
+    ];
+    let text = text.trim().to_lowercase();
+    let at = text.find(|char: char| !(char.is_ascii_digit() || char == '.')).unwrap_or(text.len());
+    let (number, unit) = text.split_at(at);
+    let unit = UNITS.iter().find(|(name, _)| *name == unit.trim()).map(|(_, unit)| *unit);
+    let bytes = number.parse::<f64>().ok().zip(unit).map(|(number, unit)| number * unit as f64);
+    match bytes {
+        Some(bytes) if bytes >= 1.0 && bytes < 2_f64.powi(60) => Ok(bytes as u64),
+        _ => Err("a size is written like `256MiB` or `1GiB`".to_owned()),
+    }
+}
+
 /// `1 table`, `2 tables`.
 pub fn plural(number: usize, noun: &str) -> String {
     format!("{} {noun}{}", count(number as u64), if number == 1 { "" } else { "s" })

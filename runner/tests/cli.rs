@@ -10,8 +10,15 @@ use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+/// The binary, whose state is not kept where the user's is.
+fn binary() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_headwater"));
+    command.env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"));
+    command
+}
+
 fn headwater(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_headwater"))
+    binary()
         .args(arguments)
         .current_dir(folder)
         .env_remove("RUST_LOG")
@@ -126,7 +133,7 @@ fn what_init_writes_is_a_good_configuration() {
         let all: String = text.lines().filter_map(uncommented).map(|line| line + "\n").collect();
         assert!(all.contains("format: parquet"), "{all}");
         std::fs::write(folder.path().join("all.yaml"), &all).unwrap();
-        let output = Command::new(env!("CARGO_BIN_EXE_headwater"))
+        let output = binary()
             .args(["tables", "all.yaml"])
             .current_dir(folder.path())
             .env("AUDIT_EXTERNAL_ID", "x")
@@ -365,7 +372,7 @@ fn a_signal_ends_a_sync_in_good_order() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("sync.yaml"), server.configuration()).unwrap();
     for signal in ["INT", "TERM"] {
-        let child = Command::new(env!("CARGO_BIN_EXE_headwater"))
+        let child = binary()
             .args(["sync", "sync.yaml", "--report", "report.json"])
             .current_dir(folder.path())
             .stdout(Stdio::piped())

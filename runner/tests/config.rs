@@ -109,7 +109,7 @@ spec:
     let source = &configuration.sources[0];
     assert_eq!(source.spec.tables, ["shop_*"]);
     assert!(!source.spec.skip_dependent_tables);
-    assert_eq!(source.connector.concurrency(), 7, "the number comes from a quoted variable");
+    assert_eq!(source.connector.limits().concurrency, 7, "the number comes from a quoted variable");
     assert_eq!(configuration.destinations[0].spec.write_mode.as_str(), "append");
 }
 
@@ -449,6 +449,6 @@ fn a_value_cannot_become_a_key() {
     for text in texts {
         let configuration = load_files(&[("a.yaml", &text)], &[("ROOT", value)]).expect("it is good");
         assert_eq!(configuration.sources.len() + configuration.destinations.len(), 2);
-        assert_eq!(configuration.sources[0].connector.concurrency(), 4, "the default:\n{text}");
+        assert_eq!(configuration.sources[0].connector.limits().concurrency, 4, "the default:\n{text}");
     }
 }

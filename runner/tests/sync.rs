@@ -5,24 +5,28 @@
 mod common;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use headwater::config;
 use headwater::progress::Quiet;
-use headwater::sync::outcome::{SyncOutcome, Verdict};
+use headwater::state::Run;
+use headwater::sync::outcome::{Stopped, SyncOutcome, Verdict};
 use headwater::sync::stop::Stop;
 use headwater::{check, report, summary, sync};
+use headwater_sdk::Timestamp;
 use rusqlite::Connection;
 
 /// A folder of shops, and what is made of it.
 struct Town {
     folder: tempfile::TempDir,
+    /// The units of the last sync, for its report.
+    spool: Mutex<Option<Arc<report::Spool>>>,
 }
 
 impl Town {
     fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self { folder: tempfile::tempdir().unwrap(), spool: Mutex::default() }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -72,7 +76,11 @@ impl Town {
         let file = self.path("sync.yaml");
         std::fs::write(&file, configuration).unwrap();
         let configuration = config::load(&[file], &common::registry(), &|_| None).expect("a good configuration");
-        sync::run(configuration, options, Arc::new(Quiet), stop).await
+        let names = configuration.destinations.iter().map(|destination| destination.spec.name.clone()).collect();
+        let spool = Arc::new(report::Spool::new(names).unwrap());
+        *self.spool.lock().unwrap() = Some(Arc::clone(&spool));
+        let keeping = sync::Keeping { run: Arc::new(Run::unkept(Timestamp::now())), spool: Some(spool) };
+        sync::run(configuration, options, keeping, Arc::new(Quiet), stop).await
     }
 
     fn open(&self, name: &str) -> Connection {
@@ -97,13 +105,18 @@ fn ids(ids: std::ops::Range<i64>) -> Vec<String> {
     ids.map(|id| row(id, "x")).collect()
 }
 
+fn told(outcome: &SyncOutcome, verbose: bool) -> String {
+    summary::summary(outcome, summary::Telling { verbose, slow: false })
+}
+
 fn code(outcome: &SyncOutcome) -> u8 {
     outcome.verdict().exit_code()
 }
 
 fn read_report(town: &Town, outcome: &SyncOutcome) -> serde_json::Value {
     let path = town.path("report.json");
-    report::write(&path, outcome).unwrap();
+    let spool = town.spool.lock().unwrap().clone().unwrap();
+    report::write(&path, outcome, &spool).unwrap();
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
@@ -116,7 +129,7 @@ async fn a_second_sync_replaces_and_deletes() {
     town.write("north", "shop_order_lines", &ids(0..7));
     let configuration = town.source("town", "", "local") + &town.sqlite("local", "");
     let outcome = town.run(&configuration).await;
-    assert_eq!(outcome.verdict(), Verdict::Complete, "{}", summary::summary(&outcome, true));
+    assert_eq!(outcome.verdict(), Verdict::Complete, "{}", told(&outcome, true));
     assert_eq!(town.rows("local", "shop_customers"), ["north/1=Ann", "north/2=Bob", "south/1=Cid"]);
     assert_eq!(town.rows("local", "shop_orders").len(), 250);
     assert_eq!(town.rows("local", "shop_order_lines").len(), 7);
@@ -160,7 +173,7 @@ async fn a_failure_half_way_keeps_earlier_rows() {
     assert_eq!(code(&outcome), 3);
     let rows = town.rows("local", "shop_customers");
     assert_eq!(rows, ["north/1=Ada", "north/2=Bob", "north/3=Cid", "south/2=Fay"], "only the good unit lost its rows");
-    let text = summary::summary(&outcome, false);
+    let text = told(&outcome, false);
     assert!(text.contains("AccessDenied: shop north does not let you read customers"), "{text}");
     assert!(text.contains("skip_tables"), "what to do: {text}");
     assert!(text.contains("1 of 2"), "scopes: {text}");
@@ -220,7 +233,7 @@ async fn a_panic_is_one_units_failure() {
     assert_eq!(code(&outcome), 3);
     let rows = town.rows("local", "shop_customers");
     assert_eq!(rows, ["east/1=new", "north/1=old", "north/2=old", "south/1=new", "west/1=new"]);
-    let text = summary::summary(&outcome, false);
+    let text = told(&outcome, false);
     assert!(text.contains("out of stock") && text.contains("this is a bug"), "{text}");
     assert!(text.contains("common/mod.rs:"), "the place: {text}");
 
@@ -228,7 +241,7 @@ async fn a_panic_is_one_units_failure() {
     town.write("north", "shop_customers", &[r#"{"panic_in_call": "out of reach"}"#.to_owned()]);
     let outcome = town.run(&configuration).await;
     assert_eq!(code(&outcome), 3);
-    let text = summary::summary(&outcome, false);
+    let text = told(&outcome, false);
     assert!(text.contains("out of reach") && text.contains("common/mod.rs:"), "{text}");
 }
 
@@ -239,7 +252,7 @@ async fn nothing_is_touched_when_the_source_cannot_be_reached() {
     let outcome = town.run(&configuration).await;
     assert_eq!(code(&outcome), 1);
     assert!(!town.path("local.db").exists());
-    let text = summary::summary(&outcome, false);
+    let text = told(&outcome, false);
     assert!(text.contains("failed  source town") && text.contains("cannot be reached"), "{text}");
     assert!(text.ends_with("failed: nothing was written, in 0.0 s"), "{text}");
     let report = read_report(&town, &outcome);
@@ -262,7 +275,7 @@ async fn what_cannot_be_opened_is_told_and_the_rest_goes_on() {
     let outcome = town.run(&configuration).await;
     assert_eq!(code(&outcome), 3);
     assert_eq!(town.rows("local", "shop_customers"), ["north/1=Bob"]);
-    let text = summary::summary(&outcome, false);
+    let text = told(&outcome, false);
     assert!(text.contains("failed  locked-1 of source town could not be opened"), "{text}");
     assert_eq!(read_report(&town, &outcome)["sources"][0]["not_opened"][0]["scope"], "locked-1");
 }
@@ -293,13 +306,13 @@ async fn tables_can_be_taken_as_they_are() {
     let town = Town::new();
     town.write("north", "shop_customers", &[row(1, "Ann")]);
     let configuration = town.source("town", "", "local") + &town.sqlite("local", "");
-    let options = sync::Options { no_migrate: true };
-    let outcome = town.run_with(&configuration, options, Stop::default()).await;
+    let options = sync::Options { no_migrate: true, ..sync::Options::default() };
+    let outcome = town.run_with(&configuration, options.clone(), Stop::default()).await;
     assert_eq!(code(&outcome), 1, "there are no tables yet");
     assert_eq!(code(&town.run(&configuration).await), 0);
     town.write("north", "shop_customers", &[row(1, "Ada")]);
     let outcome = town.run_with(&configuration, options, Stop::default()).await;
-    assert_eq!(code(&outcome), 0, "{}", summary::summary(&outcome, true));
+    assert_eq!(code(&outcome), 0, "{}", told(&outcome, true));
     assert_eq!(town.rows("local", "shop_customers"), ["north/1=Ada"]);
 }
 
@@ -316,9 +329,9 @@ async fn two_sources_into_one_destination() {
         query.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect()
     };
     let outcome = town.run(&both).await;
-    assert_eq!(code(&outcome), 0, "{}", summary::summary(&outcome, true));
+    assert_eq!(code(&outcome), 0, "{}", told(&outcome, true));
     assert_eq!(visits(), [("one".to_owned(), 2), ("two".to_owned(), 2)]);
-    let text = summary::summary(&outcome, false);
+    let text = told(&outcome, false);
     assert!(text.contains("one: shop_customers") && text.contains("two: shop_customers"), "{text}");
 
     // What is stale for one source is not for the other.
@@ -353,14 +366,14 @@ async fn one_source_into_two_destinations_of_which_one_cannot_be_made_ready() {
     assert_eq!(code(&outcome), 3);
     assert_eq!(town.rows("good", "shop_customers"), ["north/1=Ann"]);
     assert_eq!(std::fs::read(town.path("broken.db")).unwrap(), before);
-    let text = summary::summary(&outcome, false);
+    let text = told(&outcome, false);
     assert!(text.contains("failed  destination broken"), "{text}");
     assert_eq!(read_report(&town, &outcome)["destinations"][1]["error"]["class"], "destination");
 
     // When it is the only one, no unit runs and the sync has failed.
     let outcome = town.run(&(town.source("town", "", "broken") + &town.sqlite("broken", ""))).await;
     assert_eq!(code(&outcome), 1);
-    assert_eq!(outcome.units().count(), 0);
+    assert_eq!(outcome.sources.iter().map(|source| source.done).sum::<usize>(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -388,7 +401,7 @@ async fn a_destination_that_refuses_rows_fails_its_own_part_only() {
     assert_eq!(picky.iter().filter(|row| row.ends_with("=x")).count(), 150, "the failed part is as it was");
     assert!(picky.contains(&"south/0=y".to_owned()), "the other unit went on");
     assert_eq!(picky.len(), 151);
-    let text = summary::summary(&outcome, false);
+    let text = told(&outcome, false);
     assert!(text.contains("destination picky") && text.contains("no 149 here"), "{text}");
     let report = read_report(&town, &outcome);
     let part = &report["sources"][0]["tables"][0]["units"][0]["destinations"][1];
@@ -403,9 +416,9 @@ async fn tables_without_rows_are_made_and_counted() {
     let configuration = town.source("town", "", "local") + &town.sqlite("local", "");
     let outcome = town.run(&configuration).await;
     assert!(town.rows("local", "shop_visits").is_empty());
-    let text = summary::summary(&outcome, false);
+    let text = told(&outcome, false);
     assert!(text.contains("3 tables without rows") && !text.contains("shop_visits"), "{text}");
-    assert!(summary::summary(&outcome, true).contains("shop_visits"));
+    assert!(told(&outcome, true).contains("shop_visits"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -433,11 +446,11 @@ async fn stopping_drops_what_runs_and_keeps_what_is_done() {
         }
     };
     let (outcome, ()) = tokio::join!(running, watch);
-    assert!(outcome.interrupted);
+    assert_eq!(outcome.stopped, Some(Stopped::Signal));
     assert_eq!(code(&outcome), 3);
     assert_eq!(town.rows("local", "shop_customers"), ["a/1=Ann"]);
-    let text = summary::summary(&outcome, false);
-    assert!(text.contains("stopped 2 of 3 units"), "{text}");
+    let text = told(&outcome, false);
+    assert!(text.contains("stopped 2 of at least 3 units"), "{text}");
     assert!(text.contains("interrupted, partial"), "{text}");
     let report = read_report(&town, &outcome);
     assert_eq!((&report["interrupted"], &report["outcome"]), (&true.into(), &"partial".into()));
@@ -463,8 +476,9 @@ async fn many_errors_of_one_unit_are_counted_but_not_kept() {
     town.write("north", "shop_customers", &lines);
     let configuration = town.source("town", "", "local") + &town.sqlite("local", "");
     let outcome = town.run(&configuration).await;
-    let table = outcome.units().flat_map(|unit| &unit.tables).find(|table| &*table.table == "shop_customers").unwrap();
-    assert_eq!((table.errors.len(), table.more_errors), (20, 980));
+    let report = read_report(&town, &outcome);
+    let unit = &report["sources"][0]["tables"][0]["units"][0];
+    assert_eq!((unit["errors"].as_array().unwrap().len(), &unit["more_errors"]), (20, &980.into()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -476,7 +490,7 @@ async fn the_same_failure_in_many_scopes_is_told_once() {
         town.write(shop, "shop_visits", &[line]);
     }
     let configuration = town.source("town", "", "local") + &town.sqlite("local", "");
-    let text = summary::summary(&town.run(&configuration).await, false);
+    let text = told(&town.run(&configuration).await, false);
     assert_eq!(text.matches("why").count(), 1, "{text}");
     assert!(text.contains("failed  shop_customers, shop_visits"), "{text}");
     assert!(text.contains("in  3 scopes: alpha, bravo, charlie"), "{text}");
@@ -532,7 +546,7 @@ async fn one_source_into_a_database_and_into_files() {
     town.write("south", "shop_customers", &[row(1, "Cid")]);
     let configuration = town.source("town", "", "local, files") + &town.sqlite("local", "") + &town.files("files", "");
     let outcome = town.run(&configuration).await;
-    assert_eq!(code(&outcome), 0, "{}", summary::summary(&outcome, true));
+    assert_eq!(code(&outcome), 0, "{}", told(&outcome, true));
     assert_eq!(town.rows("local", "shop_customers").len(), 3);
     let written = lines(&town.path("files/shop_customers"));
     assert_eq!(written.len(), 3, "{written:?}");
@@ -545,7 +559,7 @@ async fn one_source_into_a_database_and_into_files() {
     assert_eq!(town.rows("local", "shop_customers"), ["north/1=Ada", "north/2=Bob", "south/1=Cyd"]);
     let text = lines(&town.path("files/shop_customers")).join("\n");
     assert!(text.contains("Ann") && text.contains("Bob") && text.contains("Cyd") && !text.contains("Cid"), "{text}");
-    let shown = summary::summary(&outcome, false);
+    let shown = told(&outcome, false);
     assert!(shown.contains("kept the rows of an earlier sync"), "{shown}");
     assert!(shown.contains("rows: local") && shown.contains("rows: files"), "{shown}");
 }

@@ -1,5 +1,7 @@
 //! `kind: destination`: where rows go, and what happens to those that are there already.
 
+use std::sync::Arc;
+
 use headwater_sdk::Destination as SdkDestination;
 use headwater_sdk::WriteMode;
 use headwater_sdk::destination::MigrateMode;
@@ -76,7 +78,7 @@ pub struct Destination {
     /// Its configuration.
     pub spec: DestinationSpec,
     /// The target; not connected yet.
-    pub target: Box<dyn SdkDestination>,
+    pub target: Arc<dyn SdkDestination>,
 }
 
 /// Reads a document of `kind: destination`.

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::builtin::{Builtin, Registry};
+use crate::state::key::fingerprint;
 use destination::Destination;
 use diagnostic::{Diagnostic, Diagnostics, Problem};
 use interpolate::Variables;
@@ -70,6 +71,30 @@ pub fn load(paths: &[PathBuf], registry: &Registry, variables: Variables<'_>) ->
     }
     let files = files.iter().map(|path| path.display().to_string()).collect();
     Ok(Configuration { files, sources, destinations })
+}
+
+impl Configuration {
+    /// In short, what a resumed sync must have in common with the one that was interrupted: the sources, their tables
+    /// and where they go. Accounts, credentials and limits may change.
+    pub fn fingerprint(&self) -> String {
+        let mut texts = Vec::new();
+        for source in &self.sources {
+            texts.extend([&source.spec.name, &source.spec.path].map(String::as_str));
+            texts.extend(
+                source
+                    .tables
+                    .iter()
+                    .flat_map(headwater_sdk::registry::Node::flatten)
+                    .map(|table| table.schema.name.as_str()),
+            );
+            texts.extend(source.spec.destinations.iter().map(String::as_str));
+        }
+        for destination in &self.destinations {
+            let spec = &destination.spec;
+            texts.extend([spec.name.as_str(), &spec.path, spec.write_mode.as_str()]);
+        }
+        fingerprint(texts)
+    }
 }
 
 /// The files of a path: itself, or what a folder holds.
@@ -230,7 +255,7 @@ impl Document {
         builtin: &Builtin<T>,
         owner: Span,
         problems: &mut Vec<Problem>,
-    ) -> Option<Box<T>> {
+    ) -> Option<Arc<T>> {
         match self.root.get("spec").and_then(|spec| spec.entry("spec")) {
             Some(Entry { span, value, .. }) => builtin.make(value, *span, problems),
             None => builtin.make(&Node { id: usize::MAX, span: owner, value: Value::Null }, owner, problems),

@@ -1,5 +1,7 @@
 //! `kind: source`: what is read, and where it goes.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -65,7 +67,7 @@ pub struct Source {
     /// Its configuration.
     pub spec: SourceSpec,
     /// Where the rows come from; not connected yet.
-    pub connector: Box<dyn Connector>,
+    pub connector: Arc<dyn Connector>,
     /// The tables that are read.
     pub tables: Vec<Table>,
 }

@@ -5,10 +5,10 @@ pub mod live;
 pub mod log;
 pub mod plain;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use headwater_sdk::registry::Node;
 use headwater_sdk::unit::Unit;
 
 use crate::sync::outcome::UnitOutcome;
@@ -22,32 +22,46 @@ pub struct Planned {
     pub source_name: Arc<str>,
     /// The table.
     pub table: Arc<str>,
-    /// How many units have it.
-    pub units: usize,
 }
 
 impl Planned {
-    /// The tables of a source's units, by name.
-    pub fn of(source: usize, source_name: &str, units: &[Unit]) -> Vec<Planned> {
+    /// The tables that a source reads.
+    pub fn of(source: usize, source_name: &str, tables: &[Node]) -> Vec<Planned> {
         let source_name: Arc<str> = source_name.into();
-        let mut tables: BTreeMap<&str, usize> = BTreeMap::new();
-        for node in units.iter().flat_map(|unit| unit.node.flatten()) {
-            *tables.entry(&node.schema.name).or_default() += 1;
-        }
-        let planned = |(table, units): (&str, usize)| Planned {
+        let planned = |node: &Node| Planned {
             source,
             source_name: Arc::clone(&source_name),
-            table: table.into(),
-            units,
+            table: node.schema.name.as_str().into(),
         };
-        tables.into_iter().map(planned).collect()
+        tables.iter().flat_map(Node::flatten).map(planned).collect()
     }
+}
+
+/// How the process fares.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Vitals {
+    /// Memory of the budget that is in use, in bytes.
+    pub memory: u64,
+    /// The budget, in bytes.
+    pub budget: u64,
+    /// Calls made, each try counted.
+    pub calls: u64,
+    /// Calls that were throttled.
+    pub throttled: u64,
 }
 
 /// Is told what happens, from several tasks at once.
 pub trait Progress: Send + Sync {
     /// What will be read.
     fn planned(&self, _tables: Vec<Planned>) {}
+    /// So many more places of a source, such as accounts, are going to be opened.
+    fn places(&self, _source: usize, _count: usize) {}
+    /// A place was opened, and has these units.
+    fn found(&self, _source: usize, _units: &[Unit]) {}
+    /// A place could not be opened.
+    fn not_opened(&self, _source: usize) {}
+    /// All units of a source are known.
+    fn all_found(&self, _source: usize) {}
     /// A unit has begun.
     fn started(&self, _source: usize, _root: &str) {}
     /// Rows of a table have been handed to the destinations.
@@ -61,7 +75,7 @@ pub trait Progress: Send + Sync {
         None
     }
     /// Time has passed.
-    fn tick(&self) {}
+    fn tick(&self, _vitals: &Vitals) {}
     /// The sync has ended.
     fn end(&self) {}
 }

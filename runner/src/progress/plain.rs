@@ -4,13 +4,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use headwater_sdk::Timestamp;
+use headwater_sdk::unit::Unit;
 use serde_json::{Value, json};
 
-use super::board::Board;
+use super::board::{Board, TableProgress};
 use super::log::LogFormat;
-use super::{Planned, Progress};
+use super::{Planned, Progress, Vitals};
 use crate::sync::outcome::UnitOutcome;
-use crate::text::{count, duration};
+use crate::text::duration;
 
 /// How often a sign of life is given.
 const HEARTBEAT: Duration = Duration::from_secs(10);
@@ -53,6 +54,19 @@ impl Plain {
     }
 }
 
+impl Plain {
+    /// Tells of the tables that are finished.
+    fn tell(&self, width: usize, finished: Vec<&TableProgress>) {
+        for table in finished {
+            let fields = json!({
+                "table": table.label, "rows": table.rows, "scopes": table.units, "failed": table.failed,
+                "error": table.failure,
+            });
+            self.write(&table.line(width), "table finished", fields);
+        }
+    }
+}
+
 /// The time of day to the second.
 fn now() -> String {
     let text = Timestamp::now().to_rfc3339();
@@ -65,6 +79,24 @@ fn now() -> String {
 impl Progress for Plain {
     fn planned(&self, tables: Vec<Planned>) {
         self.state().board = Board::new(tables);
+    }
+
+    fn places(&self, source: usize, count: usize) {
+        self.state().board.places(source, count);
+    }
+
+    fn found(&self, source: usize, units: &[Unit]) {
+        self.state().board.found(source, units);
+    }
+
+    fn not_opened(&self, source: usize) {
+        self.state().board.not_opened(source);
+    }
+
+    fn all_found(&self, source: usize) {
+        let mut state = self.state();
+        let width = state.board.width;
+        self.tell(width, state.board.all_found(source));
     }
 
     fn started(&self, source: usize, root: &str) {
@@ -82,13 +114,7 @@ impl Progress for Plain {
     fn finished(&self, source: usize, unit: &UnitOutcome) {
         let mut state = self.state();
         let width = state.board.width;
-        for table in state.board.finished(source, unit) {
-            let fields = json!({
-                "table": table.label, "rows": table.rows, "scopes": table.units, "failed": table.failed,
-                "error": table.failure,
-            });
-            self.write(&table.line(width), "table finished", fields);
-        }
+        self.tell(width, state.board.finished(source, unit));
         state.last = Instant::now();
     }
 
@@ -96,18 +122,25 @@ impl Progress for Plain {
         Some(Duration::from_secs(1))
     }
 
-    fn tick(&self) {
+    fn tick(&self, vitals: &Vitals) {
         let mut state = self.state();
         if state.last.elapsed() < HEARTBEAT {
             return;
         }
         state.last = Instant::now();
-        let (done, all, rows) = state.board.totals();
+        let totals = state.board.totals();
         let running: Vec<&str> = state.board.running().iter().take(3).map(|table| table.label.as_str()).collect();
         let waiting = if running.is_empty() { String::new() } else { format!(", reading {}", running.join(", ")) };
         let took = duration(state.start.elapsed());
-        let line = format!("… {done} of {all} tables, {} rows, {took}{waiting}", count(rows));
-        let fields = json!({ "tables_finished": done, "tables": all, "rows": rows, "reading": running });
+        let line = format!("… {}, {took}{waiting}", totals.parts(vitals).join(", "));
+        let fields = json!({
+            "tables_finished": totals.done, "tables": totals.tables, "rows": totals.rows, "reading": running,
+            "units_finished": totals.units_done, "units_failed": totals.units_failed, "units": totals.units,
+            "all_units_known": totals.all_found, "rows_per_second": totals.rows_per_second,
+            "places_opened": totals.opened, "places_not_opened": totals.not_opened, "places": totals.places,
+            "calls": vitals.calls, "throttled": vitals.throttled,
+            "memory_bytes": vitals.memory, "memory_budget_bytes": vitals.budget,
+        });
         self.write(&line, "still running", fields);
     }
 }

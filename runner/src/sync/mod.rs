@@ -1,53 +1,74 @@
-//! A sync: every source is planned, then every destination is made ready, then the units run.
+//! A sync: sources are connected to, destinations are made ready, then units run while more of them are found.
 //!
-//! Nothing is written before all sources have been connected to, so that wrong credentials leave no trace.
+//! Nothing is written before every source has opened a first place, so that wrong credentials leave no trace.
 
+mod open;
 pub mod outcome;
 pub mod panics;
+mod schedule;
 pub mod stop;
 mod target;
 mod unit;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use futures::stream::{self, StreamExt};
-use headwater_sdk::fetch::Calls;
-use headwater_sdk::unit::Unit;
-use headwater_sdk::{Class, Plan, Result, Timestamp};
-use tokio::sync::Semaphore;
+use headwater_sdk::calls::meter::Counts;
+use headwater_sdk::registry::Node;
+use headwater_sdk::{Budget, Calls, Error, Timestamp, Wanted};
 
 use crate::config::Configuration;
 use crate::config::source::Source;
-use crate::progress::{Planned, Progress};
-use outcome::{DestinationOutcome, SourceOutcome, SyncOutcome, UnitOutcome};
-use panics::caught;
+use crate::progress::{Planned, Progress, Vitals};
+use crate::report::Spool;
+use crate::shard::Shard;
+use crate::state::Run;
+use open::Opening;
+use outcome::{DestinationOutcome, SourceOutcome, Stopped, SyncOutcome};
 use stop::Stop;
 use target::Target;
 use unit::SourceRun;
 
-/// How many units run at the same time: each of them holds rows in memory.
-const MOST_UNITS: usize = 32;
+/// After a signal, what is being committed is waited for this long, and then each destination's end.
+const COMMITS_WAIT: Duration = Duration::from_millis(3000);
+const CLOSE_WAIT: Duration = Duration::from_millis(1200);
 
 /// What the command line says about a sync.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub struct Options {
     /// Whether the destinations' tables are taken as they are.
     pub no_migrate: bool,
+    /// The memory budget.
+    pub memory: Budget,
+    /// The part of the units that this process reads.
+    pub shard: Option<Shard>,
+    /// Whether the first failure ends the sync.
+    pub fail_fast: bool,
+}
+
+/// What a sync keeps of itself.
+pub struct Keeping {
+    /// The run, new or resumed, in which committed units are noted.
+    pub run: Arc<Run>,
+    /// Where units are noted for the report.
+    pub spool: Option<Arc<Spool>>,
 }
 
 /// Runs a sync to its end, or until it is stopped.
 pub async fn run(
     configuration: Configuration,
     options: Options,
+    keeping: Keeping,
     progress: Arc<dyn Progress>,
     stop: Stop,
 ) -> SyncOutcome {
     let started = Timestamp::now();
     let start = Instant::now();
     let Configuration { sources, destinations, .. } = configuration;
+    let sync_time = keeping.run.sync_time;
     let mut outcome = SyncOutcome {
+        sync_time,
         started,
         ended: started,
         took: Duration::ZERO,
@@ -61,7 +82,9 @@ pub async fn run(
                 failure: None,
             })
             .collect(),
-        interrupted: false,
+        stopped: None,
+        resumed: keeping.run.resumed.then(|| keeping.run.done()),
+        memory: (0, options.memory.total()),
     };
     let targets: Vec<Target> = destinations
         .into_iter()
@@ -71,61 +94,109 @@ pub async fn run(
             Target::new(index, &spec.name, spec.write_mode, spec.migrate_mode, destination.target)
         })
         .collect();
-    let common = Common { started, start, options, progress: Arc::clone(&progress), stop };
-    let planned = common.run(sources, targets, &mut outcome).await;
+    let common = Arc::new(Common {
+        sync_time,
+        start,
+        options,
+        keeping,
+        progress: Arc::clone(&progress),
+        stop,
+        calls: Mutex::default(),
+    });
+    // The progress is redrawn while units run, and not a moment longer.
+    let redraw = async {
+        match progress.interval() {
+            None => std::future::pending().await,
+            Some(every) => {
+                let mut ticks = tokio::time::interval(every);
+                loop {
+                    ticks.tick().await;
+                    progress.tick(&common.vitals());
+                }
+            }
+        }
+    };
+    let planned = tokio::select! {
+        biased;
+        planned = common.run(sources, targets, &mut outcome) => planned,
+        () = redraw => false,
+    };
     // A signal that came when all was done has interrupted nothing.
-    let whole = planned && outcome.sources.iter().all(|source| source.units.len() == source.planned);
-    outcome.interrupted = common.stop.is_stopped() && !whole;
+    let whole = planned && outcome.sources.iter().all(SourceOutcome::is_whole);
+    outcome.stopped = common.stop.reason().filter(|reason| !whole || *reason == Stopped::FirstFailure);
     outcome.ended = Timestamp::now();
     outcome.took = start.elapsed();
+    outcome.memory.0 = common.options.memory.peak();
     progress.end();
     outcome
 }
 
 fn not_run(source: &Source) -> SourceOutcome {
-    SourceOutcome {
-        name: source.spec.name.clone(),
-        path: source.spec.path.clone(),
-        failure: None,
-        unopened: Vec::new(),
-        planned: 0,
-        units: Vec::new(),
-        took: Duration::ZERO,
-    }
+    SourceOutcome { name: source.spec.name.clone(), path: source.spec.path.clone(), ..SourceOutcome::default() }
 }
 
 /// What the whole sync shares.
 struct Common {
-    started: Timestamp,
+    sync_time: Timestamp,
     start: Instant,
     options: Options,
+    keeping: Keeping,
     progress: Arc<dyn Progress>,
     stop: Stop,
+    /// The calls of each source that runs.
+    calls: Mutex<Vec<Calls>>,
 }
 
 impl Common {
-    /// Answers whether the sync came as far as to have planned its units.
-    async fn run(&self, sources: Vec<Source>, mut targets: Vec<Target>, outcome: &mut SyncOutcome) -> bool {
-        let Some(plans) = self.plan(&sources).await else { return false };
-        let mut planned = Vec::new();
-        for (index, (source, plan)) in sources.into_iter().zip(plans).enumerate() {
-            match plan {
-                Ok(plan) => {
-                    let (units, unopened) = (plan.units.len(), plan.failures.len());
-                    tracing::info!(source = source.spec.name, units, unopened, "planned");
-                    outcome.sources[index].planned = plan.units.len();
-                    outcome.sources[index].unopened = plan.failures;
-                    // Where nothing could be opened, nothing is touched.
-                    if !plan.units.is_empty() || outcome.sources[index].unopened.is_empty() {
-                        add_tables(&source, &mut targets);
-                        planned.push((index, source, plan.units));
-                    }
-                }
-                Err(error) => outcome.sources[index].failure = Some(error),
+    fn vitals(&self) -> Vitals {
+        let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = calls.iter().fold(Counts::default(), |all, calls| all.plus(&calls.source_meter().counts()));
+        Vitals {
+            memory: self.options.memory.used(),
+            budget: self.options.memory.total(),
+            calls: counts.calls,
+            throttled: counts.throttled,
+        }
+    }
+
+    /// Which units of a source are read: those of the shard that are not committed yet.
+    fn wanted(&self, source: &str) -> Wanted {
+        let (source, shard) = (source.to_owned(), self.options.shard);
+        let run = Arc::clone(&self.keeping.run);
+        Arc::new(move |table, scope| {
+            let id = unit::id(&source, table, scope);
+            shard.is_none_or(|shard| shard.has(&id)) && !run.is_done(&id)
+        })
+    }
+
+    /// Answers whether the sync came as far as to have connected to its sources.
+    async fn run(self: &Arc<Self>, sources: Vec<Source>, mut targets: Vec<Target>, outcome: &mut SyncOutcome) -> bool {
+        let mut tables = Vec::new();
+        for (index, source) in sources.iter().enumerate() {
+            tables.extend(Planned::of(index, &source.spec.name, &source.tables));
+        }
+        self.progress.planned(tables);
+        let Some(opened) = self.open(&sources, outcome).await else { return false };
+        let mut openings = Vec::new();
+        for (index, (source, opening)) in sources.into_iter().zip(opened).enumerate() {
+            // Where nothing could be opened, nothing is touched.
+            if let Some(opening) = opening {
+                add_tables(&source, &mut targets);
+                openings.push((index, source, opening));
             }
+        }
+        // From here on something may be written.
+        if let Err(error) = self.keeping.run.start().await {
+            for (index, ..) in &openings {
+                outcome.sources[*index].failure = Some(Error::fatal(&error));
+            }
+            return true;
         }
         let targets: Vec<Arc<Target>> = targets.into_iter().map(Arc::new).collect();
         let used: Vec<&Arc<Target>> = targets.iter().filter(|target| target.is_used()).collect();
+        for target in &used {
+            target.use_memory(&self.options.memory);
+        }
         if !self.options.no_migrate {
             for target in &used {
                 tracing::info!(destination = target.name, "tables are made ready");
@@ -135,120 +206,84 @@ impl Common {
                 outcome.destinations[target.index].failure = result.err();
             }
         }
-        self.run_units(planned, &targets, outcome).await;
-        for target in used {
-            if let Err(error) = target.close().await {
+        let runs = openings.into_iter().filter_map(|(index, source, opening)| {
+            let run = self.source_run(index, source, &targets, outcome)?;
+            Some((Arc::new(run), opening))
+        });
+        let runs: Vec<(Arc<SourceRun>, Opening)> = runs.collect();
+        self.run_units(runs, outcome).await;
+        let unused = outcome.destinations.iter().any(|destination| destination.failure.is_some());
+        let whole = outcome.sources.iter().all(|source| source.is_whole() && !source.has_failed());
+        self.keeping.run.finish(whole && !unused).await;
+        let closed = join_all(used.iter().map(|target| async {
+            let closed = self.until_late(CLOSE_WAIT, target.close()).await;
+            closed.unwrap_or_else(|| Err(Error::destination("did not end in time after the signal")))
+        }))
+        .await;
+        for (target, closed) in used.iter().zip(closed) {
+            if let Err(error) = closed {
                 outcome.destinations[target.index].failure.get_or_insert(error);
             }
         }
         true
     }
 
-    /// Connects to every source. Without an answer, the sync was stopped.
-    async fn plan(&self, sources: &[Source]) -> Option<Vec<Result<Plan>>> {
-        let plans = sources.iter().map(|source| async move {
-            caught(Class::Fatal, source.connector.plan(&source.tables)).await.and_then(|plan| plan)
-        });
-        tokio::select! {
-            biased;
-            () = self.stop.stopped() => None,
-            plans = join_all(plans) => Some(plans),
-        }
-    }
-
-    async fn run_units(
+    /// What a source's units share; nothing, where none of its destinations could be made ready.
+    fn source_run(
         &self,
-        planned: Vec<(usize, Source, Vec<Unit>)>,
+        index: usize,
+        source: Source,
         targets: &[Arc<Target>],
-        outcome: &mut SyncOutcome,
-    ) {
-        let mut tables = Vec::new();
-        let mut runs = Vec::new();
-        for (index, source, units) in planned {
-            // A destination that could not be made ready has its failure already; the others go on.
-            let live = |target: &&Arc<Target>| {
-                source.spec.destinations.contains(&target.name) && outcome.destinations[target.index].failure.is_none()
-            };
-            let live: Vec<Arc<Target>> = targets.iter().filter(live).cloned().collect();
-            if live.is_empty() {
-                continue;
-            }
-            tables.extend(Planned::of(index, &source.spec.name, &units));
-            let concurrency = source.connector.concurrency();
-            let run = Arc::new(SourceRun {
-                index,
-                name: source.spec.name.as_str().into(),
-                calls: Calls::new(concurrency),
-                connector: source.connector,
-                targets: live,
-                sync_time: self.started,
-                start: self.start,
-                stop: self.stop.clone(),
-                progress: Arc::clone(&self.progress),
-            });
-            runs.push((run, units, concurrency.clamp(1, MOST_UNITS)));
-        }
-        self.progress.planned(tables);
-        let slots = Arc::new(Semaphore::new(MOST_UNITS));
-        let streams = runs.into_iter().map(|(run, units, most)| {
-            let slots = Arc::clone(&slots);
-            let started = stream::iter(units).map(move |unit| run_one(Arc::clone(&run), unit, Arc::clone(&slots)));
-            started.buffer_unordered(most).boxed()
-        });
-        let mut finished = stream::select_all(streams);
-        let units = async {
-            while let Some((index, unit)) = finished.next().await {
-                if let Some(unit) = &unit {
-                    let (table, scope) = (&*unit.table, &*unit.scope);
-                    tracing::debug!(table, scope, took = ?unit.took, failed = unit.failed(), "unit finished");
-                }
-                let source = &mut outcome.sources[index];
-                source.took = self.start.elapsed();
-                source.units.extend(unit);
-            }
+        outcome: &SyncOutcome,
+    ) -> Option<SourceRun> {
+        // A destination that could not be made ready has its failure already; the others go on.
+        let live = |target: &&Arc<Target>| {
+            source.spec.destinations.contains(&target.name) && outcome.destinations[target.index].failure.is_none()
         };
-        // The progress is redrawn while units run, and not a moment longer.
-        let redraw = async {
-            match self.progress.interval() {
-                None => std::future::pending().await,
-                Some(every) => {
-                    let mut ticks = tokio::time::interval(every);
-                    loop {
-                        ticks.tick().await;
-                        self.progress.tick();
-                    }
-                }
-            }
+        let live: Vec<Arc<Target>> = targets.iter().filter(live).cloned().collect();
+        let calls = Calls::new(source.connector.limits(), self.options.memory.clone());
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(calls.clone());
+        (!live.is_empty()).then(|| SourceRun {
+            index,
+            name: source.spec.name.as_str().into(),
+            calls,
+            connector: source.connector,
+            all_targets: live.len() == source.spec.destinations.len(),
+            targets: live,
+            sync_time: self.sync_time,
+            resumed: self.keeping.run.resumed,
+            start: self.start,
+            stop: self.stop.clone(),
+            progress: Arc::clone(&self.progress),
+        })
+    }
+
+    async fn run_units(self: &Arc<Self>, runs: Vec<(Arc<SourceRun>, Opening)>, outcome: &mut SyncOutcome) {
+        let mut sources: Vec<Option<&mut SourceOutcome>> = outcome.sources.iter_mut().map(Some).collect();
+        let running = runs.into_iter().filter_map(|(run, opening)| {
+            let source = sources[run.index].take()?;
+            Some(schedule::run(Arc::clone(self), run, opening, source))
+        });
+        self.until_late(COMMITS_WAIT, join_all(running)).await;
+    }
+
+    /// Waits for the end of something, but after a stop no longer than `wait`.
+    async fn until_late<T>(&self, wait: Duration, end: impl Future<Output = T>) -> Option<T> {
+        let late = async {
+            self.stop.stopped().await;
+            tokio::time::sleep(wait).await;
         };
         tokio::select! {
             biased;
-            () = units => {}
-            () = redraw => {}
+            ended = end => Some(ended),
+            () = late => None,
         }
-    }
-}
-
-async fn run_one(run: Arc<SourceRun>, unit: Unit, slots: Arc<Semaphore>) -> (usize, Option<UnitOutcome>) {
-    let index = run.index;
-    // The semaphore is never closed, so a permit always comes.
-    let _permit = slots.acquire().await;
-    if run.stop.is_stopped() {
-        return (index, None);
-    }
-    let task = tokio::spawn(unit::run(run, unit));
-    // Panics of connectors and destinations are caught inside; one of the runner itself is not hidden.
-    match task.await {
-        Ok(unit) => (index, unit),
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => (index, None),
-        },
     }
 }
 
 fn add_tables(source: &Source, targets: &mut [Target]) {
     for target in targets.iter_mut().filter(|target| source.spec.destinations.contains(&target.name)) {
-        for node in source.tables.iter().flat_map(headwater_sdk::registry::Node::flatten) {
+        for node in source.tables.iter().flat_map(Node::flatten) {
             target.add(&node.schema);
         }
     }

@@ -1,16 +1,27 @@
-//! What a sync did, unit by unit: the ground of the summary, the report and the exit code.
+//! What a sync did: the ground of the summary, the report and the exit code. Units are added up as they end, so that
+//! memory does not grow with their number.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use headwater_sdk::calls::meter::Counts;
 use headwater_sdk::{Committed, Error, Timestamp};
+
+use crate::causes::Causes;
 
 /// Errors of one table of one unit beyond this many are counted only.
 pub const MOST_ERRORS: usize = 20;
+/// Places that could not be opened beyond this many are counted only.
+pub const MOST_UNOPENED: usize = 100;
+/// The slowest units that are remembered.
+pub const SLOWEST: usize = 10;
 
 /// A whole sync.
 pub struct SyncOutcome {
-    /// The rows' `_cq_sync_time`, and when the sync began.
+    /// The rows' `_cq_sync_time`: when the sync began, or the one that it resumes.
+    pub sync_time: Timestamp,
+    /// When it began.
     pub started: Timestamp,
     /// When it ended.
     pub ended: Timestamp,
@@ -20,11 +31,25 @@ pub struct SyncOutcome {
     pub sources: Vec<SourceOutcome>,
     /// In the configuration's order.
     pub destinations: Vec<DestinationOutcome>,
-    /// Whether a signal ended it early.
-    pub interrupted: bool,
+    /// What ended it early.
+    pub stopped: Option<Stopped>,
+    /// The units that an interrupted sync had committed, where this one resumes it.
+    pub resumed: Option<usize>,
+    /// The most memory that the budget had in use, and the budget, in bytes.
+    pub memory: (u64, u64),
+}
+
+/// What ended a sync early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// A signal.
+    Signal,
+    /// The first failure, with `--fail-fast`.
+    FirstFailure,
 }
 
 /// What became of a source.
+#[derive(Default)]
 pub struct SourceOutcome {
     /// Its name.
     pub name: String,
@@ -32,14 +57,73 @@ pub struct SourceOutcome {
     pub path: String,
     /// Why nothing of it could be read.
     pub failure: Option<Error>,
-    /// What of it could not be opened, such as an account, and why.
+    /// What of it could not be opened, such as an account, and why; at most [`MOST_UNOPENED`].
     pub unopened: Vec<(String, Error)>,
-    /// How many units it had.
+    /// How many more could not be opened.
+    pub more_unopened: usize,
+    /// How many units are known.
     pub planned: usize,
-    /// The units that ran to their end.
-    pub units: Vec<UnitOutcome>,
+    /// Whether all of them are.
+    pub all_planned: bool,
+    /// How many units ran to their end.
+    pub done: usize,
+    /// How many of those failed.
+    pub failed: usize,
+    /// By name.
+    pub tables: BTreeMap<Arc<str>, TableTotals>,
+    /// Why units failed.
+    pub causes: Causes,
+    /// The slowest units, slowest first.
+    pub slowest: Vec<SlowUnit>,
+    /// What all units did and waited for.
+    pub counts: Counts,
     /// How long it took.
     pub took: Duration,
+}
+
+/// One table over all units of a source.
+#[derive(Debug, Default)]
+pub struct TableTotals {
+    /// Units that have it.
+    pub units: usize,
+    /// How many of them failed in this table.
+    pub failed: usize,
+    /// Rows read.
+    pub rows: u64,
+    /// When its first unit began, from the start of the sync.
+    pub began: Duration,
+    /// When its last unit ended.
+    pub ended: Duration,
+    /// By the destination's place in [`SyncOutcome::destinations`].
+    pub parts: BTreeMap<usize, PartTotals>,
+}
+
+/// What a destination did with one table over all units.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PartTotals {
+    /// Rows written.
+    pub written: u64,
+    /// Stale rows deleted.
+    pub deleted: u64,
+    /// Parts that were committed.
+    pub committed: usize,
+    /// Parts whose rows were discarded and those of an earlier sync kept.
+    pub kept_earlier: usize,
+}
+
+/// A unit among the slowest.
+#[derive(Debug, Clone)]
+pub struct SlowUnit {
+    /// Its root table.
+    pub table: Arc<str>,
+    /// Its scope's id.
+    pub scope: Arc<str>,
+    /// How long it took.
+    pub took: Duration,
+    /// Its rows, of all tables.
+    pub rows: u64,
+    /// What it did and waited for.
+    pub counts: Counts,
 }
 
 /// What became of a destination as a whole.
@@ -66,6 +150,8 @@ pub struct UnitOutcome {
     pub took: Duration,
     /// Its tables, parents first.
     pub tables: Vec<TableOutcome>,
+    /// What it did and waited for.
+    pub counts: Counts,
 }
 
 /// What became of one table of a unit.
@@ -121,6 +207,79 @@ impl UnitOutcome {
     pub fn failed(&self) -> bool {
         self.tables.iter().any(TableOutcome::failed)
     }
+
+    /// Rows of all its tables.
+    pub fn rows(&self) -> u64 {
+        self.tables.iter().map(|table| table.rows).sum()
+    }
+}
+
+impl SourceOutcome {
+    /// Notes a place that could not be opened.
+    pub fn not_opened(&mut self, place: String, error: Error) {
+        if self.unopened.len() < MOST_UNOPENED {
+            self.unopened.push((place, error));
+        } else {
+            self.more_unopened += 1;
+        }
+    }
+
+    /// Adds a unit that has ended.
+    pub fn add(&mut self, unit: &UnitOutcome) {
+        self.done += 1;
+        self.failed += usize::from(unit.failed());
+        for table in &unit.tables {
+            let totals = self
+                .tables
+                .entry(Arc::clone(&table.table))
+                .or_insert_with(|| TableTotals { began: unit.after, ..TableTotals::default() });
+            totals.units += 1;
+            totals.failed += usize::from(table.failed());
+            totals.rows += table.rows;
+            totals.began = totals.began.min(unit.after);
+            totals.ended = totals.ended.max(unit.after + unit.took);
+            for part in &table.parts {
+                let totals = totals.parts.entry(part.destination).or_default();
+                let committed = part.committed.unwrap_or_default();
+                totals.written += committed.written;
+                totals.deleted += committed.deleted;
+                totals.committed += usize::from(part.committed.is_some());
+                totals.kept_earlier += usize::from(committed.kept_earlier);
+            }
+            for error in table.all_errors() {
+                self.causes.add(&table.table, &unit.scope, error);
+            }
+        }
+        self.remember_slow(unit);
+    }
+
+    fn remember_slow(&mut self, unit: &UnitOutcome) {
+        let at = self.slowest.partition_point(|slow| slow.took >= unit.took);
+        if at >= SLOWEST {
+            return;
+        }
+        self.slowest.truncate(SLOWEST - 1);
+        self.slowest.insert(
+            at,
+            SlowUnit {
+                table: Arc::clone(&unit.table),
+                scope: Arc::clone(&unit.scope),
+                took: unit.took,
+                rows: unit.rows(),
+                counts: unit.counts,
+            },
+        );
+    }
+
+    /// Whether anything of it failed.
+    pub fn has_failed(&self) -> bool {
+        self.failure.is_some() || !self.unopened.is_empty() || self.failed > 0
+    }
+
+    /// Whether every unit ran to its end.
+    pub fn is_whole(&self) -> bool {
+        self.all_planned && self.done == self.planned
+    }
 }
 
 /// How a sync ended, in one word.
@@ -155,22 +314,15 @@ impl Verdict {
 }
 
 impl SyncOutcome {
-    /// Every unit that ran to its end.
-    pub fn units(&self) -> impl Iterator<Item = &UnitOutcome> {
-        self.sources.iter().flat_map(|source| &source.units)
-    }
-
     /// How it ended.
     pub fn verdict(&self) -> Verdict {
-        let source_failed = |source: &SourceOutcome| {
-            source.failure.is_some() || !source.unopened.is_empty() || source.units.iter().any(UnitOutcome::failed)
-        };
-        let failed = self.interrupted
-            || self.sources.iter().any(source_failed)
+        let failed = self.stopped.is_some()
+            || self.sources.iter().any(SourceOutcome::has_failed)
             || self.destinations.iter().any(|destination| destination.failure.is_some());
-        let mut parts = self.units().flat_map(|unit| &unit.tables).flat_map(|table| &table.parts);
-        let something = parts.any(|part| part.committed.is_some_and(|committed| !committed.kept_earlier));
-        match (failed, something) {
+        let mut parts =
+            self.sources.iter().flat_map(|source| source.tables.values()).flat_map(|table| table.parts.values());
+        let something = parts.any(|part| part.committed > part.kept_earlier);
+        match (failed, something || self.resumed.is_some_and(|units| units > 0)) {
             (false, _) => Verdict::Complete,
             (true, true) => Verdict::Partial,
             (true, false) => Verdict::Failed,

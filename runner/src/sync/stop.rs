@@ -2,28 +2,49 @@
 
 use tokio::sync::watch;
 
+use super::outcome::Stopped;
+
 /// Knows whether the sync is to stop. Clones share it.
 #[derive(Clone)]
 pub struct Stop {
-    sender: watch::Sender<bool>,
-    receiver: watch::Receiver<bool>,
+    sender: watch::Sender<Option<Stopped>>,
+    receiver: watch::Receiver<Option<Stopped>>,
 }
 
 impl Default for Stop {
     fn default() -> Self {
-        let (sender, receiver) = watch::channel(false);
+        let (sender, receiver) = watch::channel(None);
         Self { sender, receiver }
     }
 }
 
 impl Stop {
-    /// Asks the sync to stop.
+    /// Asks the sync to stop, as a signal does.
     pub fn stop(&self) {
-        self.sender.send_replace(true);
+        self.stop_for(Stopped::Signal);
+    }
+
+    /// Asks the sync to stop because something has failed.
+    pub fn stop_at_failure(&self) {
+        self.stop_for(Stopped::FirstFailure);
+    }
+
+    /// What came first is the reason.
+    fn stop_for(&self, reason: Stopped) {
+        self.sender.send_if_modified(|stopped| {
+            let first = stopped.is_none();
+            stopped.get_or_insert(reason);
+            first
+        });
     }
 
     /// Whether it was asked to.
     pub fn is_stopped(&self) -> bool {
+        self.receiver.borrow().is_some()
+    }
+
+    /// Why it was asked to.
+    pub fn reason(&self) -> Option<Stopped> {
         *self.receiver.borrow()
     }
 
@@ -31,7 +52,7 @@ impl Stop {
     pub async fn stopped(&self) {
         let mut receiver = self.receiver.clone();
         // The sender lives as long as this does, so waiting does not fail.
-        let _ = receiver.wait_for(|stopped| *stopped).await;
+        let _ = receiver.wait_for(Option::is_some).await;
     }
 
     /// Stops at the first SIGINT or SIGTERM, and ends the process at the second with exit code 1. Must be called

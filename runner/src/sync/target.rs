@@ -6,7 +6,7 @@ use std::sync::Arc;
 use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::destination::MigrateMode;
 use headwater_sdk::{
-    Class, Committed, Destination, Error, Outcome, Part, PartWriter, Result, TableSchema, Timestamp, WriteMode,
+    Budget, Class, Committed, Destination, Error, Outcome, Part, PartWriter, Result, TableSchema, Timestamp, WriteMode,
 };
 
 use super::panics::caught;
@@ -19,7 +19,7 @@ pub struct Target {
     pub name: String,
     mode: WriteMode,
     migrate_mode: MigrateMode,
-    destination: Box<dyn Destination>,
+    destination: Arc<dyn Destination>,
     /// Each table as this destination writes it: without its key in write mode `append`.
     tables: HashMap<String, Arc<TableSchema>>,
 }
@@ -31,7 +31,7 @@ impl Target {
         name: &str,
         mode: WriteMode,
         migrate_mode: MigrateMode,
-        destination: Box<dyn Destination>,
+        destination: Arc<dyn Destination>,
     ) -> Self {
         Self { index, name: name.to_owned(), mode, migrate_mode, destination, tables: HashMap::new() }
     }
@@ -48,6 +48,11 @@ impl Target {
     /// Whether there is any table.
     pub fn is_used(&self) -> bool {
         !self.tables.is_empty()
+    }
+
+    /// Has the destination count its buffers in the memory of the run.
+    pub fn use_memory(&self, budget: &Budget) {
+        self.destination.use_memory(budget);
     }
 
     /// Makes all tables ready.
@@ -83,6 +88,8 @@ pub struct PartBase {
     pub predicate: Vec<(String, String)>,
     /// The rows' `_cq_sync_time`.
     pub sync_time: Timestamp,
+    /// Whether an earlier attempt of this very sync may have left rows of the unit.
+    pub resumed: bool,
 }
 
 impl Slot {
@@ -144,6 +151,7 @@ impl Slot {
             predicate: base.predicate.clone(),
             sync_time: base.sync_time,
             mode: self.target.mode,
+            resumed: base.resumed,
         };
         caught(Class::Destination, self.target.destination.begin(part)).await?
     }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use headwater_sdk::arrow::array::RecordBatch;
-use headwater_sdk::fetch::Calls;
-use headwater_sdk::unit::{Message, Unit, UnitRun};
-use headwater_sdk::{Class, Connector, Error, Outcome, TableSchema, Timestamp};
+use headwater_sdk::calls::meter::{Counts, Wait};
+use headwater_sdk::unit::{Message, Unit, UnitRun, unit_id};
+use headwater_sdk::{Calls, Class, Connector, Error, Outcome, TableSchema, Timestamp};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -26,19 +26,29 @@ pub struct SourceRun {
     /// The source's name.
     pub name: Arc<str>,
     /// Where the rows come from.
-    pub connector: Box<dyn Connector>,
-    /// The limit on calls.
+    pub connector: Arc<dyn Connector>,
+    /// The calls of all units.
     pub calls: Calls,
     /// Where the rows go.
     pub targets: Vec<Arc<Target>>,
+    /// Whether these are all destinations of the source; where one could not be used, no unit is done.
+    pub all_targets: bool,
     /// The rows' `_cq_sync_time`.
     pub sync_time: Timestamp,
+    /// Whether an earlier attempt of this sync may have left rows.
+    pub resumed: bool,
     /// When the sync began.
     pub start: Instant,
     /// Whether the sync is to stop.
     pub stop: Stop,
     /// Who is told what happens.
     pub progress: Arc<dyn Progress>,
+}
+
+/// The name of a unit in all of a sync: `aws:aws_ec2_instances@123456789012/eu-west-1`. Shards and the state of a run
+/// go by it, so it is the same for ever.
+pub fn id(source: &str, table: &str, scope: &str) -> String {
+    format!("{source}:{}", unit_id(table, scope))
 }
 
 /// A task that ends with whoever waits for it.
@@ -56,23 +66,27 @@ pub async fn run(source: Arc<SourceRun>, unit: Unit) -> Option<UnitOutcome> {
     let after = began.duration_since(source.start);
     source.progress.started(source.index, &unit.node.schema.name);
     let mut tables = Tables::new(&source, &unit);
+    let calls = source.calls.of_unit(&unit.scope);
     let read = tokio::select! {
         biased;
         () = source.stop.stopped() => None,
-        () = read(&source, unit, &mut tables) => Some(()),
+        () = read(&source, calls.clone(), unit, &mut tables) => Some(()),
     };
     if read.is_none() {
         source.progress.dropped(source.index, &tables.root);
         return None;
     }
-    let outcome = tables.commit(after, began).await;
+    let committing = Instant::now();
+    let mut outcome = tables.commit(after, began).await;
+    calls.note_wait(Wait::Destination, committing.elapsed());
+    outcome.counts = calls.meter().counts();
     source.progress.finished(source.index, &outcome);
     Some(outcome)
 }
 
-async fn read(source: &Arc<SourceRun>, unit: Unit, tables: &mut Tables) {
+async fn read(source: &Arc<SourceRun>, calls: Calls, unit: Unit, tables: &mut Tables) {
     let (sender, mut receiver) = mpsc::channel(WAITING);
-    let run = UnitRun::new(&source.name, source.sync_time, source.calls.clone(), sender);
+    let run = UnitRun::new(&source.name, source.sync_time, calls, sender);
     let reader = Arc::clone(source);
     // A task of its own, so that reading and writing use two cores, and so that a panic is caught where it happens.
     let mut task = Tied(tokio::spawn(caught(Class::Fatal, async move { reader.connector.run(&unit, run).await })));
@@ -136,6 +150,7 @@ impl Tables {
                 scope: unit.scope.as_str().into(),
                 predicate: unit.predicate.clone(),
                 sync_time: source.sync_time,
+                resumed: source.resumed,
             },
             tables: tables.collect(),
         }
@@ -143,7 +158,8 @@ impl Tables {
 
     async fn take(&mut self, source: &SourceRun, message: Message) {
         match message {
-            Message::Batch(schema, batch) => self.write(source, &schema, batch).await,
+            // The memory is given back when all destinations have taken the rows.
+            Message::Batch(schema, batch, _lease) => self.write(source, &schema, batch).await,
             Message::Failure(schema, error) => self.fail(&schema, error),
         }
     }
@@ -192,6 +208,7 @@ impl Tables {
             after,
             took: began.elapsed(),
             tables: self.tables.into_iter().map(|table| table.outcome).collect(),
+            counts: Counts::default(),
         }
     }
 }

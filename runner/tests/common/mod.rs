@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use futures::stream::{BoxStream, StreamExt};
 use headwater::builtin::{Builtin, Registry};
 use headwater_sdk::arrow::array::{
     BinaryArray, FixedSizeBinaryBuilder, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
@@ -22,7 +23,8 @@ use headwater_sdk::registry::Node;
 use headwater_sdk::scope::{ScopeColumn, Scopes};
 use headwater_sdk::unit::{Job, Unit, UnitRun};
 use headwater_sdk::{
-    AnyTable, Class, Column, ColumnType, Connector, Error, Extension, Plan, Result, TableSchema, async_trait,
+    AnyTable, CallLimits, Class, Column, ColumnType, Connector, Error, Extension, Found, Result, TableSchema, Wanted,
+    async_trait,
 };
 use serde::Deserialize;
 
@@ -68,19 +70,19 @@ pub enum By {
 }
 
 /// The shops' connector.
-pub fn connector(spec: Spec) -> Result<Box<dyn Connector>> {
+pub fn connector(spec: Spec) -> Result<Arc<dyn Connector>> {
     if spec.concurrency == 0 {
         return Err(Error::fatal("`concurrency` must be at least 1"));
     }
-    Ok(Box::new(Shops(spec)))
+    Ok(Arc::new(Shops(spec)))
 }
 
 /// A connector with a table of the same name and other columns.
-fn other_connector(spec: Spec) -> Result<Box<dyn Connector>> {
-    Ok(Box::new(OtherShops(Shops(spec))))
+fn other_connector(spec: Spec) -> Result<Arc<dyn Connector>> {
+    Ok(Arc::new(OtherShops(Arc::new(Shops(spec)))))
 }
 
-struct OtherShops(Shops);
+struct OtherShops(Arc<Shops>);
 
 #[async_trait]
 impl Connector for OtherShops {
@@ -90,8 +92,8 @@ impl Connector for OtherShops {
     async fn check(&self) -> Result<Vec<String>> {
         self.0.check().await
     }
-    async fn plan(&self, tables: &[Node]) -> Result<Plan> {
-        self.0.plan(tables).await
+    fn plan(self: Arc<Self>, tables: Vec<Arc<Node>>, wanted: Wanted) -> BoxStream<'static, Found> {
+        Arc::clone(&self.0).plan(tables, wanted)
     }
     async fn run(&self, unit: &Unit, run: Arc<UnitRun>) {
         self.0.run(unit, run).await;
@@ -130,7 +132,12 @@ fn node(name: &str, description: &str, parent: Option<&str>, key: bool, children
     let mut schema = TableSchema::new(name, description, parent, SCOPES, columns);
     schema.origin = format!("`{name}.jsonl`");
     let schema = Arc::new(schema);
-    Node { package: "shops", table: Arc::new(Lines(Arc::clone(&schema))), schema, children }
+    Node {
+        package: "shops",
+        table: Arc::new(Lines(Arc::clone(&schema))),
+        schema,
+        children: children.into_iter().map(Arc::new).collect(),
+    }
 }
 
 #[async_trait]
@@ -152,16 +159,25 @@ impl Connector for Shops {
         }
     }
 
-    async fn plan(&self, nodes: &[Node]) -> Result<Plan> {
-        let (open, failures) = self.shops()?;
-        let unit = |shop: &String, node: &Node| Unit {
-            node: node.clone(),
+    fn plan(self: Arc<Self>, nodes: Vec<Arc<Node>>, wanted: Wanted) -> BoxStream<'static, Found> {
+        let (open, failures) = match self.shops() {
+            Ok(shops) => shops,
+            Err(error) => (Vec::new(), vec![(String::new(), error)]),
+        };
+        let root = self.0.root.clone();
+        let unit = move |shop: &String, node: &Arc<Node>| Unit {
+            node: Arc::clone(node),
             scope: shop.clone(),
-            handle: Arc::new(self.0.root.join(shop)),
+            handle: Arc::new(root.join(shop)),
             predicate: vec![("shop".to_owned(), shop.clone())],
         };
-        let units = open.iter().flat_map(|shop| nodes.iter().map(move |node| unit(shop, node))).collect();
-        Ok(Plan { units, failures })
+        let failed = failures.into_iter().map(|(shop, error)| Found::Failed(shop, error));
+        let places = Found::Places(open.len());
+        let opened = open.into_iter().map(move |shop| {
+            let wanted = nodes.iter().filter(|node| wanted(&node.schema.name, &shop));
+            Found::Open(wanted.map(|node| unit(&shop, node)).collect())
+        });
+        futures::stream::iter(std::iter::once(places).chain(failed).chain(opened)).boxed()
     }
 
     async fn run(&self, unit: &Unit, run: Arc<UnitRun>) {
@@ -173,13 +189,15 @@ impl Connector for Shops {
                 scope: Arc::clone(&unit.handle),
                 parent: Arc::new(()),
                 parent_id: None,
+                depth: 0,
+                held: None,
             };
             node.table.run(job).await;
         }
     }
 
-    fn concurrency(&self) -> usize {
-        self.0.concurrency.into()
+    fn limits(&self) -> CallLimits {
+        CallLimits { concurrency: self.0.concurrency.into(), ..CallLimits::default() }
     }
 }
 
@@ -223,9 +241,6 @@ impl AnyTable for Lines {
             read(&schema, &folder, &job.run).await;
         })
     }
-    fn flush(&self, _: Job) -> BoxFuture<'static, ()> {
-        Box::pin(std::future::ready(()))
-    }
 }
 
 /// Rows that make a batch.
@@ -234,7 +249,7 @@ const BATCH: usize = 100;
 async fn read(schema: &Arc<TableSchema>, folder: &Path, run: &UnitRun) {
     let shop = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let path = folder.join(format!("{}.jsonl", schema.name));
-    let text = match run.calls.call(tokio::fs::read_to_string(path)).await {
+    let text = match run.calls.call("shops", tokio::fs::read_to_string(path)).await {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
         Err(error) => return run.fail(schema, Error::fatal(error)).await,
@@ -246,7 +261,7 @@ async fn read(schema: &Arc<TableSchema>, folder: &Path, run: &UnitRun) {
             panic!("{text}");
         } else if let Some(text) = line["panic_in_call"].as_str() {
             let text = text.to_owned();
-            run.calls.call(async move { panic!("{text}") }).await
+            run.calls.call("shops", async move { panic!("{text}") }).await
         } else if let Some(code) = line["fail"].as_str() {
             // What was read before the failure is handed on, as a connector does.
             send(schema, &shop, std::mem::take(&mut rows), run).await;
