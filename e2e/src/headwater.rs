@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -19,6 +19,7 @@ const LIMIT: Duration = Duration::from_secs(900);
 pub struct Headwater {
     binary: PathBuf,
     folder: TempDir,
+    state: TempDir,
     environment: Vec<(String, String)>,
 }
 
@@ -54,7 +55,8 @@ impl Headwater {
     /// A binary at a given place.
     pub fn of(binary: PathBuf) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("headwater-run-").tempdir().context("no temporary folder")?;
-        Ok(Self { binary, folder, environment: Vec::new() })
+        let state = tempfile::Builder::new().prefix("headwater-state-").tempdir().context("no temporary folder")?;
+        Ok(Self { binary, folder, state, environment: Vec::new() })
     }
 
     /// The folder that the binary runs in.
@@ -90,16 +92,33 @@ impl Headwater {
         Ok(sync)
     }
 
+    /// Starts the binary, for a test that is to end it. What it writes is thrown away.
+    pub fn start(&self, arguments: &[&str]) -> Result<Child> {
+        self.command(arguments)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .with_context(|| format!("cannot run {}", self.binary.display()))
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.binary);
+        isolate(&mut command)
+            // The state of a run is not the user's.
+            .env("XDG_STATE_HOME", self.state.path())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .args(arguments)
+            .current_dir(self.folder())
+            .stdin(Stdio::null());
+        command
+    }
+
     /// Runs the binary.
     pub fn run(&self, arguments: &[&str]) -> Result<Run> {
         // The streams go to files, so that a run which writes much never waits for a reader.
         let (out, err) = (self.folder().join(".stdout"), self.folder().join(".stderr"));
-        let mut command = Command::new(&self.binary);
-        let mut child = isolate(&mut command)
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .args(arguments)
-            .current_dir(self.folder())
-            .stdin(Stdio::null())
+        let mut child = self
+            .command(arguments)
             .stdout(File::create(&out)?)
             .stderr(File::create(&err)?)
             .spawn()

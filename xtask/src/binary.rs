@@ -1,4 +1,4 @@
-//! The binary `headwater`, built, and the folder that cargo builds into.
+//! Binaries of the workspace, built, and the folder that cargo builds into.
 
 use std::io::BufReader;
 use std::path::PathBuf;
@@ -27,15 +27,20 @@ pub fn target_folder() -> Result<PathBuf> {
 /// All packages are selected though only one is built: then the tests' build, which selects them all too, has the
 /// same features everywhere and builds nothing twice.
 pub fn build() -> Result<PathBuf> {
+    built(&["--workspace", "--bin", "headwater"], "headwater")
+}
+
+/// Builds what cargo is told to, and answers with the path of the executable of that name.
+pub fn built(arguments: &[&str], name: &str) -> Result<PathBuf> {
     let mut command = cargo();
-    command.args(["build", "--locked", "--workspace", "--bin", "headwater"]);
+    command.args(["build", "--locked"]).args(arguments);
     command.args(["--message-format", "json-render-diagnostics"]).stdout(Stdio::piped());
     let mut child = command.spawn().context("cannot run cargo")?;
     let stdout = child.stdout.take().context("cargo has no standard output")?;
     let mut binary = None;
     for message in Message::parse_stream(BufReader::new(stdout)) {
         if let Message::CompilerArtifact(artifact) = message.context("cargo's messages cannot be read")?
-            && artifact.target.name == "headwater"
+            && artifact.target.name == name
             && let Some(executable) = artifact.executable
         {
             binary = Some(executable.into_std_path_buf());
@@ -43,7 +48,7 @@ pub fn build() -> Result<PathBuf> {
     }
     let status = child.wait().context("cannot wait for cargo")?;
     if !status.success() {
-        bail!("the binary does not build: cargo said why above");
+        bail!("`{name}` does not build: cargo said why above");
     }
-    binary.context("cargo built no executable named `headwater`")
+    binary.with_context(|| format!("cargo built no executable named `{name}`"))
 }

@@ -3,6 +3,7 @@
 // These commands answer on standard output; what they do meanwhile goes to standard error.
 #![allow(clippy::print_stdout)]
 
+mod bench;
 mod binary;
 mod demo;
 mod process;
@@ -10,6 +11,7 @@ mod python;
 #[cfg(test)]
 mod recipe;
 mod regenerate;
+mod regions;
 mod root;
 mod stats;
 mod test;
@@ -28,6 +30,9 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Measure the engine
+    #[command(subcommand)]
+    Bench(bench::What),
     /// Sync a local AWS, with a believable estate in it, to SQLite and Parquet
     Demo(demo::Arguments),
     /// Transcribe the pinned API clients into each service's generated.rs, and list the tables
@@ -36,6 +41,8 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Write down which service AWS offers in which region, from the facts that botocore ships
+    Regions,
     /// Count tables, columns and lines, generated and written by hand, per connector
     Stats,
     /// Prepare what the tests need, and run them all
@@ -44,8 +51,10 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
+        Command::Bench(what) => bench::run(&what),
         Command::Demo(arguments) => demo::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Regenerate { check } => regenerate::run(check).map(|()| ExitCode::SUCCESS),
+        Command::Regions => regions::run().map(|()| ExitCode::SUCCESS),
         Command::Stats => stats::run().map(|()| ExitCode::SUCCESS),
         Command::Test(arguments) => test::run(&arguments),
     };

@@ -1,6 +1,6 @@
-//! Several accounts, each opened by a role.
+//! Several accounts, each opened by a role, named or found in an organization.
 
-use headwater_e2e::{ACCOUNT, Headwater, Settings};
+use headwater_e2e::{ACCOUNT, Headwater, LocalAws, Settings};
 use serde_json::json;
 
 use crate::support::{Configuration, Database, local_aws, sync};
@@ -65,4 +65,59 @@ fn an_account_that_cannot_be_opened_leaves_the_other_alone() {
         before,
         "the rows of the account that could not be opened stay"
     );
+}
+
+/// An organization of the account itself and two more, of which the second is in a unit; answers their ids and the unit's.
+fn organization(aws: &LocalAws) -> (String, String, String) {
+    let call = |method: &str, arguments| aws.call("organizations", "us-east-1", method, &arguments).unwrap();
+    call("create_organization", json!({ "FeatureSet": "ALL" }));
+    let account = |name: &str| {
+        let arguments = json!({ "AccountName": name, "Email": format!("{name}@example.com") });
+        call("create_account", arguments)["CreateAccountStatus"]["AccountId"].as_str().unwrap().to_owned()
+    };
+    let (first, second) = (account("first"), account("second"));
+    let closed = account("closed");
+    call("close_account", json!({ "AccountId": closed }));
+    let root = call("list_roots", json!({}))["Roots"][0]["Id"].as_str().unwrap().to_owned();
+    let unit = call("create_organizational_unit", json!({ "ParentId": root, "Name": "unit" }));
+    let unit = unit["OrganizationalUnit"]["Id"].as_str().unwrap().to_owned();
+    call("move_account", json!({ "AccountId": second, "SourceParentId": root, "DestinationParentId": unit }));
+    (first, second, unit)
+}
+
+fn synced_accounts(aws: &LocalAws, org: &str) -> Vec<String> {
+    let mut configuration = Configuration::new(aws.endpoint(), &["aws_ec2_vpcs"]);
+    configuration.spec = format!("regions: [us-east-1]\norg:\n  member_role_name: reader{org}");
+    let headwater = Headwater::new().unwrap();
+    sync(&headwater, &configuration, 0);
+    Database::open(headwater.folder()).column("SELECT DISTINCT account_id FROM aws_ec2_vpcs ORDER BY 1")
+}
+
+#[test]
+fn the_accounts_of_an_organization_are_read() {
+    let aws = local_aws(Settings::default());
+    let (first, second, unit) = organization(&aws);
+    let sorted = |mut accounts: Vec<String>| {
+        accounts.sort();
+        accounts
+    };
+    let home = ACCOUNT.to_owned();
+    assert_eq!(synced_accounts(&aws, ""), sorted(vec![home.clone(), first.clone(), second.clone()]));
+    let only = format!("\n  organization_units: [{unit}]");
+    assert_eq!(synced_accounts(&aws, &only), std::slice::from_ref(&second));
+    let but_the_unit = format!("\n  skip_organization_units: [{unit}]");
+    assert_eq!(synced_accounts(&aws, &but_the_unit), sorted(vec![home.clone(), first.clone()]));
+    let but_the_first = format!("\n  skip_member_accounts: ['{first}']");
+    assert_eq!(synced_accounts(&aws, &but_the_first), sorted(vec![home, second]));
+}
+
+#[test]
+fn an_organization_without_accounts_is_a_failure() {
+    let aws = local_aws(Settings::default());
+    let mut configuration = Configuration::new(aws.endpoint(), &["aws_ec2_vpcs"]);
+    configuration.spec = "regions: [us-east-1]\norg:\n  member_role_name: reader".to_owned();
+    let headwater = Headwater::new().unwrap();
+    let run = headwater.sync(&configuration.text()).unwrap();
+    assert_ne!(run.code, Some(0), "{}", run.output());
+    assert!(run.output().contains("no account was found"), "{}", run.output());
 }

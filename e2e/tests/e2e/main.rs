@@ -5,7 +5,9 @@
 
 mod accounts;
 mod again;
+mod engine;
 mod failures;
 mod parquet;
+mod resume;
 mod support;
 mod tables;
