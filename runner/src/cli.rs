@@ -311,6 +311,10 @@ async fn begin(configuration: &Configuration, arguments: &SyncArguments, options
         .iter()
         .map(|destination| (destination.spec.name.as_str(), &*destination.target))
         .collect();
+    // Before the state, for which a destination may already be opened.
+    for destination in &configuration.destinations {
+        destination.target.use_memory(&options.memory);
+    }
     let key = state::key::key(&arguments.configuration, options.shard.as_ref());
     let place = arguments.state.clone().unwrap_or_default();
     let state = State::open(&place, &key, &destinations).await.map_err(misuse)?;

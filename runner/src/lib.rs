@@ -17,3 +17,7 @@ pub mod summary;
 pub mod sync;
 pub mod tables;
 pub mod text;
+
+/// Gives memory back that is not used any more; the system's allocator keeps several times the budget.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -19,7 +19,13 @@ const COPIES: u64 = 4;
 /// A record that waits for its children, compared with its row in Arrow.
 const RECORD_COPIES: u64 = 2;
 
-/// Pages, items that are looked up, and rows with calls of their own.
+/// What is fetched for a table, each waiting only for what is deeper: pages, and children of a row above;
+pub(crate) const PAGE: usize = 0;
+/// items of a page that are looked up on their own;
+pub(crate) const ITEM: usize = 1;
+/// rows that take calls of their own.
+pub(crate) const ROW: usize = 2;
+/// How many of them there are.
 const STEPS: usize = 3;
 
 /// What pages and rows of one table were seen to take.
@@ -84,6 +90,11 @@ pub struct Admission {
     pub(crate) run: Weak<UnitRun>,
 }
 
+/// The level of a step of a table at a depth, by which what is fetched waits.
+pub(crate) fn level(depth: usize, step: usize) -> usize {
+    depth * STEPS + step
+}
+
 impl Admission {
     /// `step` is how far below the table's pages: what is held at one step never waits for another of the same.
     pub(crate) async fn admit(&self, calls: &Calls, step: usize, bytes: u64) -> Lease {
@@ -93,7 +104,7 @@ impl Admission {
                 run.hand_on_all().await;
             }
         };
-        let (lease, waited) = calls.memory().admit(bytes, self.depth * STEPS + step, hand_on).await;
+        let (lease, waited) = calls.memory().admit(bytes, level(self.depth, step), hand_on).await;
         calls.note_wait(Wait::Memory, waited);
         lease
     }

@@ -105,8 +105,8 @@ pub trait Destination: Send + Sync {
         Ok(())
     }
 
-    /// The memory of the run, which buffers are counted in; called once, before [`Destination::migrate`]. What a
-    /// destination holds is at most a quarter of it.
+    /// The memory of the run, which buffers are counted in; called before anything else, and only the first call counts.
+    /// What a destination holds is at most a quarter of it.
     fn use_memory(&self, budget: &Budget) {
         let _ = budget;
     }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use futures::future::{BoxFuture, FutureExt};
+use futures::future::BoxFuture;
 use futures::stream::{BoxStream, Stream, StreamExt, TryStreamExt};
 
+use crate::admission::ITEM;
 use crate::error::{Class, Error, Result};
 use crate::memory::Lease;
 use crate::table::{Context, Table};
@@ -81,31 +82,34 @@ pub fn list_get<T: Table, I: Send + 'static, L: List<I>, G: Get<T::Record>>(
     detail: impl Fn(&Context<T>, &I) -> G + Clone + Send + 'static,
 ) -> Pages<T::Record> {
     let cx = cx.clone();
-    let width = cx.calls.width;
-    paced(&cx, call, ignore)
-        .map(move |page| {
-            let (cx, detail) = (cx.clone(), detail.clone());
-            let (items, error, lease) = match page {
-                Ok((items, lease)) => (items, None, Some(Arc::new(lease))),
-                Err(error) => (Vec::new(), Some(error), None),
-            };
-            let lookups = items.into_iter().map(move |item| {
-                let (cx, detail, page) = (cx.clone(), detail.clone(), lease.clone());
-                task::own(async move {
-                    let _page = page;
-                    let lease = cx.admit_item().await;
-                    let call = detail(&cx, &item).get();
-                    let found = found::<T, _>(&cx, "get", call, ignore).await.transpose();
-                    Ok(Page { rows: found.into_iter().collect(), lease })
-                })
-                .boxed()
-            });
-            let failed = error.map(|error| std::future::ready(Err(error)).boxed());
-            futures::stream::iter(lookups.chain(failed))
-        })
-        .flatten()
-        .buffered(width)
-        .boxed()
+    let items = paced(&cx, call, ignore).flat_map(|page| {
+        let (items, lease) = match page {
+            Ok((items, lease)) => (items.into_iter().map(Ok).collect(), Some(Arc::new(lease))),
+            Err(error) => (vec![Err(error)], None),
+        };
+        futures::stream::iter(items.into_iter().map(move |item| (item, lease.clone())))
+    });
+    let concurrency = cx.calls.concurrency();
+    let (calls, level) = (cx.calls.clone(), cx.level(ITEM));
+    let lookups = items.then(move |item| {
+        let calls = calls.clone();
+        async move { (item, calls.pass(level).await) }
+    });
+    let lookups = lookups.map(move |((item, page), passed)| {
+        let (cx, detail) = (cx.clone(), detail.clone());
+        async move {
+            let item = item?;
+            task::own(async move {
+                let (_page, _passed) = (page, passed);
+                let lease = cx.admit_item().await;
+                let call = detail(&cx, &item).get();
+                let found = found::<T, _>(&cx, "get", call, ignore).await.transpose();
+                Ok(Page { rows: found.into_iter().collect(), lease })
+            })
+            .await
+        }
+    });
+    lookups.buffered(concurrency).boxed()
 }
 
 /// The one row of a `get` without a `list`.

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::admission::{Admission, Size};
+use crate::admission::{Admission, PAGE, ROW, Size, level};
 use crate::batch::Columns;
 use crate::error::{Error, Result};
 use crate::fetch::{Page, Pages};
@@ -143,33 +143,37 @@ impl<T: Table> Reader<T> {
 
     /// Rows that take calls of their own: those of several rows, also of two pages, are under way together.
     async fn rows_with_calls(&mut self, cx: Context<T>) {
-        let width = cx.calls.width;
         let pages = Ahead::new(T::pages(&cx));
         let pages = futures::stream::unfold(pages, |mut pages| async move { Some((pages.next().await?, pages)) });
-        let made = pages.flat_map(|page| {
+        let records = pages.flat_map(|page| {
             let (rows, page) = match page {
                 Ok(page) => (page.rows, page.lease),
                 Err(error) => (vec![Err(error)], cx.calls.memory().lease()),
             };
             let page = Arc::new(page);
-            let cx = cx.clone();
-            futures::stream::iter(rows.into_iter().map(move |record| {
-                let (cx, page) = (cx.clone(), Arc::clone(&page));
-                async move {
-                    let record = match record {
-                        Ok(record) => record,
-                        Err(error) => return (Err(error), page),
-                    };
-                    task::own(async move {
-                        let _page = page;
-                        let lease = cx.admit_row().await;
-                        (T::row(&cx, record).await, Arc::new(lease))
-                    })
-                    .await
-                }
-            }))
+            futures::stream::iter(rows.into_iter().map(move |record| (record, Arc::clone(&page))))
         });
-        let made = made.buffered(width);
+        let (calls, level) = (cx.calls.clone(), cx.level(ROW));
+        let records = records.then(move |record| {
+            let calls = calls.clone();
+            async move { (record, calls.pass(level).await) }
+        });
+        let made = records.map(|((record, page), passed)| {
+            let cx = cx.clone();
+            async move {
+                let record = match record {
+                    Ok(record) => record,
+                    Err(error) => return (Err(error), page),
+                };
+                task::own(async move {
+                    let (_page, _passed) = (page, passed);
+                    let lease = cx.admit_row().await;
+                    (T::row(&cx, record).await, Arc::new(lease))
+                })
+                .await
+            }
+        });
+        let made = made.buffered(cx.calls.concurrency());
         futures::pin_mut!(made);
         while let Some((row, lease)) = made.next().await {
             let bytes = self.take(row, &lease).await;
@@ -235,16 +239,17 @@ impl<T: Table> Reader<T> {
         let row: Anything = Arc::new(row);
         let depth = self.job.depth + 1;
         let held = Arc::new(Held { _page: Arc::clone(page), _above: self.job.held.clone() });
-        let slots = self.job.run.slots(depth);
         for index in 0..self.job.node.children.len() {
             while let Some(ended) = self.open.try_join_next() {
                 self.ended(ended).await;
             }
-            let slot = loop {
+            let calls = self.job.run.calls.clone();
+            let pass = calls.pass(level(depth, PAGE));
+            futures::pin_mut!(pass);
+            let passed = loop {
                 tokio::select! {
                     biased;
-                    // The semaphore is never closed, so a slot always comes.
-                    slot = Arc::clone(&slots).acquire_owned() => break slot.ok(),
+                    passed = &mut pass => break passed,
                     Some(ended) = self.open.join_next() => self.ended(ended).await,
                 }
             };
@@ -260,7 +265,7 @@ impl<T: Table> Reader<T> {
             };
             self.open.spawn(async move {
                 table.run(job).await;
-                drop(slot);
+                drop(passed);
             });
         }
     }

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::admission::Admission;
+use crate::admission::{Admission, ITEM, PAGE, ROW, level};
 use crate::calls::Calls;
 use crate::column::{ColumnDef, HASH, Way};
 use crate::error::{Error, Result};
@@ -73,19 +73,24 @@ impl<T: Table> Clone for Context<T> {
 }
 
 impl<T: Table> Context<T> {
+    /// The level of a step of the table.
+    pub(crate) fn level(&self, step: usize) -> usize {
+        level(self.admission.depth, step)
+    }
+
     /// Waits until there is room for a page.
     pub(crate) async fn admit_page(&self) -> Lease {
-        self.admission.admit(&self.calls, 0, self.admission.size.page()).await
+        self.admission.admit(&self.calls, PAGE, self.admission.size.page()).await
     }
 
     /// Waits until there is room for an item of a page, which is looked up on its own.
     pub(crate) async fn admit_item(&self) -> Lease {
-        self.admission.admit(&self.calls, 1, self.admission.size.row()).await
+        self.admission.admit(&self.calls, ITEM, self.admission.size.row()).await
     }
 
     /// Waits until there is room for a row that takes calls of its own.
     pub(crate) async fn admit_row(&self) -> Lease {
-        self.admission.admit(&self.calls, 2, self.admission.size.row()).await
+        self.admission.admit(&self.calls, ROW, self.admission.size.row()).await
     }
 }
 

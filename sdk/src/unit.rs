@@ -2,12 +2,12 @@
 //! its own.
 
 use std::any::Any;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use arrow::array::RecordBatch;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 
 use crate::batch::{BatchBuilder, BatchLimits, Columns};
 use crate::calls::Calls;
@@ -65,15 +65,15 @@ pub struct UnitRun {
     /// When a batch is handed on.
     pub limits: BatchLimits,
     sender: mpsc::Sender<Message>,
-    builders: Mutex<HashMap<String, Builder>>,
-    /// How many rows may have their children read at once, by depth. A row waits only for deeper ones.
-    slots: Mutex<Vec<Arc<Semaphore>>>,
+    /// In the order in which they came, parents first.
+    builders: Mutex<Vec<Builder>>,
     /// What was denied is told once for each table and call.
     denied: Mutex<HashSet<(String, Vec<String>)>>,
 }
 
 /// A table's builder, once for those who know its rows and once for those who do not.
 struct Builder {
+    table: String,
     typed: Arc<dyn Any + Send + Sync>,
     erased: Arc<dyn Collected>,
 }
@@ -108,7 +108,6 @@ impl UnitRun {
             limits: BatchLimits::default(),
             sender,
             builders: Mutex::default(),
-            slots: Mutex::default(),
             denied: Mutex::default(),
         })
     }
@@ -154,7 +153,7 @@ impl UnitRun {
     /// Hands on the rows that are collected, of all tables.
     pub(crate) async fn hand_on_all(&self) {
         let builders: Vec<Arc<dyn Collected>> =
-            lock(&self.builders).values().map(|builder| Arc::clone(&builder.erased)).collect();
+            lock(&self.builders).iter().map(|builder| Arc::clone(&builder.erased)).collect();
         for builder in builders {
             let (table, batch) = builder.take();
             self.hand_on(&table, batch).await;
@@ -169,7 +168,7 @@ impl UnitRun {
         scope: &T::Scope,
     ) -> Arc<Shared<T>> {
         let mut builders = lock(&self.builders);
-        if let Some(builder) = builders.get(&schema.name) {
+        if let Some(builder) = builders.iter().find(|builder| builder.table == schema.name) {
             return match Arc::clone(&builder.typed).downcast() {
                 Ok(builder) => builder,
                 Err(_) => unreachable!("a table's name stands for one Rust type"),
@@ -182,18 +181,12 @@ impl UnitRun {
             builder: Mutex::new(builder),
             lease: self.calls.memory().lease(),
         });
-        let builder = Builder { typed: Arc::clone(&shared) as _, erased: Arc::clone(&shared) as _ };
-        builders.insert(schema.name.clone(), builder);
+        builders.push(Builder {
+            table: schema.name.clone(),
+            typed: Arc::clone(&shared) as _,
+            erased: Arc::clone(&shared) as _,
+        });
         shared
-    }
-
-    /// The turns of the tables at a depth.
-    pub(crate) fn slots(&self, depth: usize) -> Arc<Semaphore> {
-        let mut slots = lock(&self.slots);
-        while slots.len() <= depth {
-            slots.push(Arc::new(Semaphore::new(self.calls.width)));
-        }
-        Arc::clone(&slots[depth])
     }
 }
 

@@ -20,7 +20,7 @@ const UNIT_MEMORY: u64 = 512 << 10;
 pub async fn run(common: Arc<Common>, run: Arc<SourceRun>, opening: Opening, outcome: &mut SourceOutcome) {
     let Opening { mut units, mut found } = opening;
     let by_memory = usize::try_from(common.options.memory.total() / UNIT_MEMORY).unwrap_or(usize::MAX);
-    let most = run.calls.width.min(by_memory).max(1);
+    let most = run.calls.concurrency().min(by_memory).max(1);
     let mut running: JoinSet<Option<UnitOutcome>> = JoinSet::new();
     loop {
         while running.len() < most

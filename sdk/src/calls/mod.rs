@@ -3,6 +3,7 @@
 //! Every call goes through [`attempts`]: it waits for the limiter of its API and place, then for a turn, is made, and is
 //! made again where that may help. What it belongs to is known from the task that it runs in ([`Calls::call`]).
 
+mod gates;
 pub mod limiter;
 mod limits;
 pub mod meter;
@@ -17,6 +18,7 @@ use crate::admission::{Size, Sizes};
 use crate::error::{Class, Error, Result};
 use crate::memory::Budget;
 use crate::task;
+use gates::{Gates, Passed, Running};
 use limits::{Limits, Place};
 use meter::{Meter, Wait};
 use refusals::Refusals;
@@ -50,14 +52,15 @@ pub struct Calls {
     place: Arc<Place>,
     meter: Arc<Meter>,
     refusals: Arc<Refusals>,
-    /// How many rows of one table are resolved at the same time.
-    pub width: usize,
+    gates: Arc<Gates>,
 }
 
 /// What all units of a source share.
 struct Source {
     limits: Limits,
     turns: Arc<Semaphore>,
+    concurrency: usize,
+    running: Arc<Running>,
     meter: Meter,
     memory: Budget,
     sizes: Sizes,
@@ -68,14 +71,17 @@ impl Calls {
     pub fn new(limits: CallLimits, memory: Budget) -> Self {
         let concurrency = limits.concurrency.clamp(1, Semaphore::MAX_PERMITS);
         let limits = Limits::new(limits);
+        let running = Running::new(concurrency);
         Self {
             place: limits.place(""),
             meter: Arc::default(),
             refusals: Arc::default(),
-            width: concurrency,
+            gates: Gates::new(&running),
             source: Arc::new(Source {
                 limits,
                 turns: Arc::new(Semaphore::new(concurrency)),
+                concurrency,
+                running,
                 meter: Meter::default(),
                 memory,
                 sizes: Sizes::default(),
@@ -90,8 +96,18 @@ impl Calls {
             place: self.source.limits.place(place),
             meter: Arc::default(),
             refusals: Arc::default(),
-            width: self.width,
+            gates: Gates::new(&self.source.running),
         }
+    }
+
+    /// How many calls of the source may be under way at once.
+    pub fn concurrency(&self) -> usize {
+        self.source.concurrency
+    }
+
+    /// Waits until another row of the unit may be resolved. What passed may wait at a deeper level, never at its own.
+    pub(crate) async fn pass(&self, level: usize) -> Passed {
+        self.gates.pass(level).await
     }
 
     /// What the unit did and waited for.
