@@ -11,10 +11,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Notify;
 
 /// Depths that are told apart; what is deeper counts as the deepest.
 const DEPTHS: usize = 12;
+
+/// Whoever has waited for so long is not overtaken any more.
+const LONG: Duration = Duration::from_millis(500);
 
 /// The budget where the user names none.
 pub const DEFAULT: u64 = 512 << 20;
@@ -30,9 +33,15 @@ struct Shared {
     peak: AtomicU64,
     /// Pages that were admitted and are still held, by depth.
     admitted: [AtomicUsize; DEPTHS],
-    /// Whoever waits at a depth, one after another.
-    turns: [Mutex<()>; DEPTHS],
-    waiting: AtomicUsize,
+    waiting: [Waiting; DEPTHS],
+}
+
+/// Those who wait at a depth.
+#[derive(Debug, Default)]
+struct Waiting {
+    count: AtomicUsize,
+    /// Those who have waited for long; nobody overtakes them.
+    long: AtomicUsize,
     freed: Notify,
 }
 
@@ -50,9 +59,7 @@ impl Budget {
             used: AtomicU64::new(0),
             peak: AtomicU64::new(0),
             admitted: Default::default(),
-            turns: Default::default(),
-            waiting: AtomicUsize::new(0),
-            freed: Notify::new(),
+            waiting: Default::default(),
         }))
     }
 
@@ -73,7 +80,7 @@ impl Budget {
 
     /// Whether what can be handed on should be: more than half is used, or someone waits.
     pub fn is_tight(&self) -> bool {
-        self.0.waiting.load(Ordering::Relaxed) > 0 || self.used() > self.0.total / 2
+        self.is_waited_for() || self.used() > self.0.total / 2
     }
 
     /// An empty lease, for what is held already.
@@ -85,38 +92,48 @@ impl Budget {
     /// where there is a wait; it hands on what would otherwise be held while nothing moves. Answers also how long it waited.
     pub async fn admit(&self, bytes: u64, depth: usize, before_wait: impl Future<Output = ()>) -> (Lease, Duration) {
         let depth = depth.min(DEPTHS - 1);
-        if let Some(lease) = self.try_admit(bytes, depth, false) {
+        let waiting = &self.0.waiting[depth];
+        if waiting.long.load(Ordering::Relaxed) == 0
+            && let Some(lease) = self.try_admit(bytes, depth)
+        {
             return (lease, Duration::ZERO);
         }
         let began = Instant::now();
-        let _waiting = Waiting::new(&self.0.waiting);
+        let _counted = Counted::new(&waiting.count);
         before_wait.await;
-        let _turn = self.0.turns[depth].lock().await;
+        let mut long = None;
         loop {
-            let freed = self.0.freed.notified();
+            let freed = waiting.freed.notified();
             tokio::pin!(freed);
             freed.as_mut().enable();
-            if let Some(lease) = self.try_admit(bytes, depth, true) {
+            if let Some(lease) = self.try_admit(bytes, depth) {
+                // There may be room for the next one too.
+                waiting.freed.notify_one();
                 return (lease, began.elapsed());
+            }
+            if long.is_none() && began.elapsed() > LONG {
+                long = Some(Counted::new(&waiting.long));
             }
             freed.await;
         }
     }
 
-    /// `first` is whether the caller is the first of those who wait; nobody overtakes them.
-    fn try_admit(&self, bytes: u64, depth: usize, first: bool) -> Option<Lease> {
+    fn try_admit(&self, bytes: u64, depth: usize) -> Option<Lease> {
         let shared = &*self.0;
-        let turn = if first { None } else { Some(shared.turns[depth].try_lock().ok()?) };
         // A depth leaves room to those below it: from a half at the roots to next to nothing.
         let room = shared.total / 2 + shared.total / 2 * depth as u64 / DEPTHS as u64;
-        if shared.admitted[depth].load(Ordering::Relaxed) > 0 && self.used().saturating_add(bytes) > room {
+        let admitted = shared.admitted[depth].fetch_add(1, Ordering::Relaxed);
+        if admitted > 0 && self.used().saturating_add(bytes) > room {
+            shared.admitted[depth].fetch_sub(1, Ordering::Relaxed);
             return None;
         }
-        shared.admitted[depth].fetch_add(1, Ordering::Relaxed);
-        drop(turn);
         let lease = Lease { budget: self.clone(), bytes: AtomicU64::new(0), depth: Some(depth) };
         lease.set(bytes);
         Some(lease)
+    }
+
+    fn is_waited_for(&self) -> bool {
+        self.0.waiting.iter().any(|waiting| waiting.count.load(Ordering::Relaxed) > 0)
     }
 
     fn add(&self, bytes: u64) {
@@ -126,23 +143,24 @@ impl Budget {
 
     fn free(&self, bytes: u64) {
         self.0.used.fetch_sub(bytes, Ordering::Relaxed);
-        if self.0.waiting.load(Ordering::Relaxed) > 0 {
-            self.0.freed.notify_waiters();
+        // Those below first: they are what those above wait for.
+        for waiting in self.0.waiting.iter().rev().filter(|waiting| waiting.count.load(Ordering::Relaxed) > 0) {
+            waiting.freed.notify_one();
         }
     }
 }
 
 /// Counts someone who waits, also where the wait is given up.
-struct Waiting<'a>(&'a AtomicUsize);
+struct Counted<'a>(&'a AtomicUsize);
 
-impl<'a> Waiting<'a> {
+impl<'a> Counted<'a> {
     fn new(count: &'a AtomicUsize) -> Self {
         count.fetch_add(1, Ordering::Relaxed);
         Self(count)
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -231,6 +249,6 @@ mod tests {
         let admitted = budget.admit(1, 0, async { handed_on = true });
         assert!(tokio::time::timeout(Duration::from_millis(5), admitted).await.is_err());
         assert!(handed_on);
-        assert_eq!(budget.0.waiting.load(Ordering::Relaxed), 0, "a wait that was given up is not counted");
+        assert!(!budget.is_waited_for(), "a wait that was given up is not counted");
     }
 }

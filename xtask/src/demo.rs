@@ -56,7 +56,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     println!("$ cd {} && headwater sync {CONFIGURATION}", folder.display());
     // It runs in the demo's folder, so that the configuration's paths are as short as one would write them.
     let mut sync = Command::new(&binary);
-    isolate(&mut sync).args(["sync", CONFIGURATION]).current_dir(&folder);
+    // Beside the rest of the demo, not where the state of real syncs is.
+    isolate(&mut sync).args(["sync", CONFIGURATION, "--state", "demo.state"]).current_dir(&folder);
     let status = steps.step("sync", || status_of(&mut sync))?;
     match status.code() {
         Some(0) => {}

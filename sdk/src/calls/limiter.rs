@@ -4,8 +4,11 @@
 //! cut to what the service has let through, and grows again slowly, faster where nothing was throttled for a while
 //! (additive increase, multiplicative decrease). The rate grows only while someone waits for it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
 
 /// Calls per second at first.
 const FIRST_RATE: f64 = 50.0;
@@ -44,13 +47,15 @@ pub struct Fixed {
 /// The limiter of one API in one place.
 #[derive(Debug)]
 pub struct Limiter {
-    /// Whoever waits, one after another.
-    turn: tokio::sync::Mutex<()>,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
+    /// Whoever waits, in order.
+    queue: VecDeque<oneshot::Sender<()>>,
+    /// Whether a task lets them through.
+    is_served: bool,
     fixed: Option<Fixed>,
     rate: f64,
     tokens: f64,
@@ -70,6 +75,8 @@ impl Limiter {
     pub fn new(fixed: Option<Fixed>) -> Self {
         let now = Instant::now();
         let state = State {
+            queue: VecDeque::new(),
+            is_served: false,
             fixed,
             rate: fixed.map_or(FIRST_RATE, |fixed| fixed.per_second.max(LOWEST)),
             tokens: fixed.map_or(FIRST_BURST, |fixed| fixed.burst.max(1.0)),
@@ -80,7 +87,7 @@ impl Limiter {
             successes: 0.0,
             measured_since: now,
         };
-        Self { turn: tokio::sync::Mutex::default(), state: Mutex::new(state) }
+        Self { state: Mutex::new(state) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -88,19 +95,33 @@ impl Limiter {
     }
 
     /// Waits until a call may be made, and answers how long that took.
-    pub async fn acquire(&self) -> Duration {
-        if let Ok(_turn) = self.turn.try_lock()
-            && self.state().take(Instant::now()).is_none()
-        {
-            return Duration::ZERO;
-        }
+    pub async fn acquire(self: &Arc<Self>) -> Duration {
+        let turn = {
+            let mut state = self.state();
+            if state.queue.is_empty() && state.take(Instant::now()).is_none() {
+                return Duration::ZERO;
+            }
+            let (turn, waits) = oneshot::channel();
+            state.queue.push_back(turn);
+            if !std::mem::replace(&mut state.is_served, true) {
+                tokio::spawn(Arc::clone(self).serve());
+            }
+            waits
+        };
         let began = Instant::now();
-        let _turn = self.turn.lock().await;
+        // The task that serves ends only when nobody waits, or with the runtime.
+        let _ = turn.await;
+        began.elapsed()
+    }
+
+    /// Lets those who wait through, one task for all of them: if each of them had a timer, or handed its turn to the
+    /// next, a busy machine would make fewer calls than are allowed.
+    async fn serve(self: Arc<Self>) {
         loop {
-            let wait = self.state().take(Instant::now());
+            let wait = self.state().let_through(Instant::now());
             match wait {
-                None => return began.elapsed(),
                 Some(wait) => tokio::time::sleep(wait).await,
+                None => return,
             }
         }
     }
@@ -122,6 +143,22 @@ impl Limiter {
 }
 
 impl State {
+    /// Lets through as many as there are tokens, and says how long to wait for the next; nobody waits any more where it
+    /// says nothing.
+    fn let_through(&mut self, now: Instant) -> Option<Duration> {
+        while !self.queue.is_empty() {
+            if let Some(wait) = self.take(now) {
+                return Some(wait);
+            }
+            // Whoever has given up waiting has left the token.
+            if self.queue.pop_front().is_some_and(|turn| turn.send(()).is_err()) {
+                self.tokens += 1.0;
+            }
+        }
+        self.is_served = false;
+        None
+    }
+
     /// Takes a token, or says how long to wait before the next try.
     fn take(&mut self, now: Instant) -> Option<Duration> {
         if let Some(wait) =
@@ -213,7 +250,7 @@ mod tests {
         let start = limiter.filled;
         let (mut now, mut tokens, mut filled) = (start, burst, start);
         let (mut left, mut throttled, mut made) = (calls, 0_usize, 0_usize);
-        let mut answers: std::collections::VecDeque<(Instant, bool)> = std::collections::VecDeque::new();
+        let mut answers: VecDeque<(Instant, bool)> = VecDeque::new();
         while left > 0 || !answers.is_empty() {
             while let Some((at, well)) = answers.front().copied().filter(|(at, _)| *at <= now) {
                 answers.pop_front();
@@ -263,7 +300,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_the_service_and_the_user_say_is_kept_to() {
-        let limiter = Limiter::new(Some(Fixed { per_second: 10.0, burst: 2.0 }));
+        let limiter = Arc::new(Limiter::new(Some(Fixed { per_second: 10.0, burst: 2.0 })));
         let mut waited = Duration::ZERO;
         for _ in 0..2 {
             waited += limiter.acquire().await;
