@@ -56,8 +56,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     println!("$ cd {} && headwater sync {CONFIGURATION}", folder.display());
     // It runs in the demo's folder, so that the configuration's paths are as short as one would write them.
     let mut sync = Command::new(&binary);
-    // Beside the rest of the demo, not where the state of real syncs is.
-    isolate(&mut sync).args(["sync", CONFIGURATION, "--state", "demo.state"]).current_dir(&folder);
+    // The state of the run is kept beside the rest of the demo, not where that of real syncs is.
+    isolate(&mut sync).args(["sync", CONFIGURATION]).env("XDG_STATE_HOME", &folder).current_dir(&folder);
     let status = steps.step("sync", || status_of(&mut sync))?;
     match status.code() {
         Some(0) => {}
