@@ -6,13 +6,14 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use headwater_sdk::Connector;
 use headwater_sdk::registry::Node;
 use headwater_sdk::schema::sync_columns;
 
 /// Every connector with its name.
-fn connectors() -> Vec<(&'static str, Box<dyn Connector>)> {
+fn connectors() -> Vec<(&'static str, Arc<dyn Connector>)> {
     let aws = headwater_aws::connector(headwater_aws::Spec::default()).expect("an empty spec is a spec");
     let xkcd = headwater_xkcd::connector(headwater_xkcd::Spec::default()).expect("an empty spec is a spec");
     vec![("aws", aws), ("xkcd", xkcd)]
