@@ -64,9 +64,7 @@ spec:
     #   - id: audit
     #     role_arn: arn:aws:iam::123456789012:role/audit
     #     external_id: ${AUDIT_EXTERNAL_ID}
-    # All accounts of an organization, by a role that each of them has.
-    # org:
-    #   member_role_name: audit
+    # Instead of `accounts`, all of an organization, by a role that each has: org: {member_role_name: audit}.
     # Calls under way at once, and calls per second where the API's own limit is not to be used up.
     # concurrency: 256
     # limits: {\"ec2:Describe*\": 20}

@@ -79,6 +79,13 @@ fn lines(headwater: &Headwater) -> Vec<String> {
     all
 }
 
+fn has_rows(headwater: &Headwater) -> bool {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+    Connection::open_with_flags(headwater.folder().join("aws.db"), flags)
+        .and_then(|open| open.query_row("SELECT count(*) FROM aws_ec2_vpcs", [], |row| row.get::<_, i64>(0)))
+        .is_ok_and(|rows| rows > 0)
+}
+
 fn killed_and_resumed(mode: &str, state: &[&str]) {
     let server = server();
     let estate = server.estate();
@@ -99,8 +106,15 @@ fn killed_and_resumed(mode: &str, state: &[&str]) {
     let mut ended = false;
     for kill in 0..KILLS {
         let mut child = headwater.start(&arguments).unwrap();
-        // From right after the start to well within the run.
-        std::thread::sleep(took.mul_f64(0.02 + (kill * 7 % KILLS) as f64 / KILLS as f64 * 0.2));
+        // From right after the start to well within the run, and the last time when something is committed for sure.
+        if kill + 1 == KILLS {
+            while !has_rows(&headwater) && child.try_wait().unwrap().is_none() {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            std::thread::sleep(Duration::from_millis(300));
+        } else {
+            std::thread::sleep(took.mul_f64(0.02 + (kill * 7 % KILLS) as f64 / KILLS as f64 * 0.2));
+        }
         // One that was quicker than expected has nothing left to resume.
         ended = child.try_wait().unwrap().is_some();
         child.kill().unwrap();
