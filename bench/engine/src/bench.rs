@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 
 use crate::case::Programs;
-use crate::document;
 use crate::report::Report;
 use crate::scenarios::{ALL, Bench, Scenario};
+use crate::{document, machine};
 
 /// What the benchmarks are told.
 #[derive(clap::Args)]
@@ -49,7 +49,7 @@ pub fn run(flags: &Flags) -> Result<u8> {
     let folder = tempfile::tempdir()?;
     let programs = Programs { engine, server, folder: folder.path().to_owned() };
     let bench = Bench { programs, quick: flags.quick };
-    println!("on {}{}", document::machine(), if flags.quick { ", quick" } else { "" });
+    println!("on {}{}", machine::shown(), if flags.quick { ", quick" } else { "" });
     let mut report = Report::begin();
     for scenario in chosen {
         if let Err(error) = (scenario.run)(&bench, &mut report) {

@@ -12,6 +12,7 @@ use headwater_e2e::isolate;
 use crate::bare::{Read, What};
 use crate::discard::Spec as Discard;
 use crate::keys::{self, Sums};
+use crate::machine;
 use crate::server::Server;
 use crate::usage::{self, Usage};
 
@@ -20,6 +21,9 @@ pub const REGION: &str = "us-east-1";
 
 /// Lines of a log that are shown where something failed.
 const TAIL: usize = 15;
+
+/// The share of the processors that other programs may have without a word.
+const OTHERS: f64 = 0.1;
 
 /// The programs, and where they may write.
 pub struct Programs {
@@ -121,9 +125,10 @@ impl Case {
             command.args(&self.arguments);
             Ok(())
         })?;
-        let Measured { seconds, status, stats, folder } = measured;
+        let Measured { seconds, status, stats, folder, busy_s } = measured;
         // A process that was killed has written nothing.
         let usage: Usage = usage::read(&folder.join("usage.json")).with_context(|| ended(status, &folder))?;
+        warn_of_others(busy_s, &usage, &stats, seconds);
         let sums: Sums = usage::read(&folder.join("sums.json")).with_context(|| ended(status, &folder))?;
         let mut wrong = keys::wrong(&Estate::new(&self.server), &self.tables, &sums);
         if !status.success() {
@@ -142,13 +147,16 @@ impl Case {
             command.arg(folder.join("result.json"));
             Ok(())
         })?;
-        let Measured { seconds, status, stats, folder } = measured;
+        let Measured { seconds, status, stats, folder, busy_s } = measured;
         ensure!(status.success(), "the bare loop failed: {}", ended(status, &folder));
         let Read { usage, rows, failed, error } = usage::read(&folder.join("result.json"))?;
-        let wrong = match error {
-            Some(error) => vec![format!("{failed} lists failed: {error}")],
-            None => Vec::new(),
-        };
+        warn_of_others(busy_s, &usage, &stats, seconds);
+        let mut wrong = Vec::new();
+        wrong.extend(error.map(|error| format!("{failed} lists failed: {error}")));
+        let expected = keys::expected(&Estate::new(&self.server), &self.tables);
+        if rows != expected {
+            wrong.push(format!("{rows} of {expected} rows"));
+        }
         Ok(Run { seconds, usage, stats, rows, wrong })
     }
 }
@@ -159,6 +167,8 @@ struct Measured {
     status: ExitStatus,
     stats: Stats,
     folder: PathBuf,
+    /// Processor seconds of all that ran on the machine meanwhile.
+    busy_s: f64,
 }
 
 /// Runs this binary against a server of its own. `tell` says what it is told.
@@ -178,10 +188,20 @@ fn measure(
     command.stdin(Stdio::null()).stdout(log("stdout.log")?).stderr(log("stderr.log")?);
     // What a sync notes of itself is noted here too, because it is by default.
     command.env("XDG_STATE_HOME", &folder).env_remove("RUST_LOG");
+    let before = machine::busy_s();
     let began = Instant::now();
     let status = command.status().with_context(|| format!("cannot run {}", programs.engine.display()))?;
     let seconds = began.elapsed().as_secs_f64();
-    Ok(Measured { seconds, status, stats: server.stats()?, folder })
+    let busy_s = machine::busy_s().zip(before).map_or(0.0, |(after, before)| after - before);
+    Ok(Measured { seconds, status, stats: server.stats()?, folder, busy_s })
+}
+
+/// Warns where other programs have had a good part of the processors: what is compared was not alike then.
+fn warn_of_others(busy_s: f64, usage: &Usage, stats: &Stats, seconds: f64) {
+    let others = (busy_s - usage.cpu_s - stats.cpu_s) / (seconds * machine::processors() as f64);
+    if others > OTHERS {
+        eprintln!("warning: other programs had {:.0} % of the processors meanwhile", others * 100.0);
+    }
 }
 
 /// How a process ended, and the last that it said.

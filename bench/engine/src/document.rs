@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::usage::kib;
+use crate::machine;
 
 const BEGIN: &str = "<!-- engine -->";
 const END: &str = "<!-- /engine -->";
@@ -15,7 +15,7 @@ pub fn rewrite(file: &Path, table: &str) -> Result<()> {
     let shown = file.display();
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {shown}"))?;
     let date = jiff::Zoned::now().date();
-    let block = format!("\n`cargo xtask bench engine` on {date}, on {}:\n\n{table}\n", machine());
+    let block = format!("\n`cargo xtask bench engine` on {date}, on {}:\n\n{table}\n", machine::shown());
     let text = replaced(&text, &block).with_context(|| format!("{shown} has no `{BEGIN}` with `{END}` after it"))?;
     fs::write(file, text).with_context(|| format!("cannot write {shown}"))
 }
@@ -24,19 +24,6 @@ fn replaced(text: &str, block: &str) -> Option<String> {
     let begin = text.find(BEGIN)? + BEGIN.len();
     let end = begin + text[begin..].find(END)?;
     Some(format!("{}\n{}{}", &text[..begin], block.trim_start_matches('\n'), &text[end..]))
-}
-
-/// The kind of machine: what matters of it.
-pub fn machine() -> String {
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let plural = if processors == 1 { "" } else { "s" };
-    let memory = fs::read_to_string("/proc/meminfo").ok().and_then(|text| kib(&text, "MemTotal:"));
-    match memory {
-        Some(memory) => {
-            format!("a machine with {processors} processor{plural} and {} GiB of memory", (memory + (1 << 19)) >> 20)
-        }
-        None => format!("a machine with {processors} processor{plural}"),
-    }
 }
 
 #[cfg(test)]

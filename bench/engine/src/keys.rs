@@ -81,6 +81,11 @@ fn texts<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a StringArray, Stri
     if texts.null_count() > 0 { Err(format!("{name} is missing in a row")) } else { Ok(texts) }
 }
 
+/// How many rows the estate has in these tables.
+pub fn expected(estate: &Estate, tables: &[&str]) -> u64 {
+    TABLES.iter().filter(|(name, ..)| tables.contains(name)).map(|(_, kind, ..)| estate.rows(*kind)).sum()
+}
+
 /// What is not as the estate has it, table by table: rows that are lost, doubled or of another key.
 pub fn wrong(estate: &Estate, tables: &[&str], sums: &Sums) -> Vec<String> {
     let mut wrong = Vec::new();
@@ -142,6 +147,7 @@ mod tests {
             sum.add_batch(table, &batch.slice(7, batch.num_rows() - 7))?;
         }
         assert_eq!(wrong(&estate, &tables, &sums), Vec::<String>::new());
+        assert_eq!(expected(&estate, &tables), sums.values().map(|sum| sum.rows).sum::<u64>());
         let sum = sums.entry(tables[0].to_owned()).or_default();
         sum.checksum += 1;
         assert_eq!(wrong(&estate, &tables, &sums), ["aws_ec2_instances: other keys"]);

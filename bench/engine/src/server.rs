@@ -1,14 +1,15 @@
 //! The loopback AWS as a process of its own.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use headwater_bench_server::{Config, Stats};
-
-use crate::http;
+use serde::de::DeserializeOwned;
 
 /// A server that is running; it ends when this is dropped.
 pub struct Server {
@@ -38,7 +39,7 @@ impl Server {
 
     /// What was called since it began.
     pub fn stats(&self) -> Result<Stats> {
-        http::get(&self.url, "/_bench/stats")
+        get(&self.url, "/_bench/stats")
     }
 }
 
@@ -48,4 +49,17 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Gets a page that is JSON from `http://ADDRESS`.
+fn get<T: DeserializeOwned>(url: &str, path: &str) -> Result<T> {
+    let address = url.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).with_context(|| format!("cannot reach {url}"))?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).with_context(|| format!("{url} did not answer"))?;
+    let (head, body) = answer.split_once("\r\n\r\n").with_context(|| format!("{url} does not speak HTTP"))?;
+    ensure!(head.starts_with("HTTP/1.1 200 "), "{url}{path} answered {:?}", head.lines().next().unwrap_or_default());
+    serde_json::from_str(body).with_context(|| format!("{url}{path} is not what was asked for"))
 }

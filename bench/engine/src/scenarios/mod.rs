@@ -1,12 +1,8 @@
 //! The scenarios, in the order in which they run.
 
-mod accounts;
-mod children;
-mod cpu;
-mod faults;
-mod growth;
-mod memory;
-mod throttled;
+mod calls;
+mod cost;
+mod scale;
 
 use anyhow::Result;
 
@@ -37,37 +33,37 @@ pub static ALL: [Scenario; 7] = [
     Scenario {
         name: "accounts",
         what: "10,000 accounts with three tables each: time, memory, and calls a second beside those of the bare loop",
-        run: accounts::run,
+        run: scale::accounts,
     },
     Scenario {
         name: "throttled",
         what: "an API with a limit: how many calls are refused, and how long it takes",
-        run: throttled::run,
+        run: calls::throttled,
     },
     Scenario {
         name: "children",
         what: "500,000 users with a child call each, in one account and in a thousand",
-        run: children::run,
+        run: calls::children,
     },
     Scenario {
         name: "faults",
         what: "one call of a hundred fails: not a row may be lost or doubled",
-        run: faults::run,
+        run: calls::faults,
     },
     Scenario {
         name: "growth",
         what: "a tenth and ten times as many accounts: time by row, and memory",
-        run: growth::run,
+        run: scale::growth,
     },
     Scenario {
         name: "cpu",
         what: "a million rows without latency: processor time beside that of the bare loop",
-        run: cpu::run,
+        run: cost::cpu,
     },
     Scenario {
         name: "memory",
         what: "one large table, rows of a megabyte, a destination that stalls: memory",
-        run: memory::run,
+        run: cost::memory,
     },
 ];
 
