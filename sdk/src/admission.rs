@@ -1,7 +1,7 @@
 //! How much memory a page of a table is expected to take, and the wait for that much.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::calls::Calls;
@@ -9,8 +9,11 @@ use crate::calls::meter::Wait;
 use crate::memory::Lease;
 use crate::unit::UnitRun;
 
-/// What a page is expected to take before one was seen.
-const FIRST_PAGE: u64 = 128 << 10;
+/// What a page is expected to take before one was seen: much, so that not all units fetch pages of which nobody knows
+/// how large they are.
+const FIRST_PAGE: u64 = 8 << 20;
+/// But not more than such a part of the budget.
+const FIRST_PAGE_OF_BUDGET: u64 = 16;
 /// The same for a row that is asked for on its own.
 const FIRST_ROW: u64 = 16 << 10;
 /// A page is held as the answer's text, as records and in part as Arrow at once: so many times what its rows take in
@@ -18,6 +21,9 @@ const FIRST_ROW: u64 = 16 << 10;
 const COPIES: u64 = 4;
 /// A record that waits for its children, compared with its row in Arrow.
 const RECORD_COPIES: u64 = 2;
+
+/// Nothing is expected to take less.
+const LEAST: u64 = 1 << 10;
 
 /// What is fetched for a table, each waiting only for what is deeper: pages, and children of a row above;
 pub(crate) const PAGE: usize = 0;
@@ -33,11 +39,13 @@ const STEPS: usize = 3;
 pub struct Size {
     page: AtomicU64,
     row: AtomicU64,
+    /// Whether a page was seen.
+    seen: AtomicBool,
 }
 
 impl Default for Size {
     fn default() -> Self {
-        Self { page: AtomicU64::new(FIRST_PAGE), row: AtomicU64::new(FIRST_ROW) }
+        Self { page: AtomicU64::new(FIRST_PAGE), row: AtomicU64::new(FIRST_ROW), seen: AtomicBool::new(false) }
     }
 }
 
@@ -54,7 +62,11 @@ impl Size {
 
     /// Notes a page: how many rows, and the bytes that they took in Arrow. Answers what the page's records take.
     pub fn note(&self, rows: u64, bytes: u64) -> u64 {
-        learn(&self.page, bytes * COPIES);
+        if self.seen.swap(true, Ordering::Relaxed) {
+            learn(&self.page, bytes * COPIES);
+        } else {
+            self.page.store((bytes * COPIES).max(LEAST), Ordering::Relaxed);
+        }
         if let Some(row) = bytes.checked_div(rows) {
             learn(&self.row, row * COPIES);
         }
@@ -66,7 +78,7 @@ impl Size {
 fn learn(expected: &AtomicU64, seen: u64) {
     let old = expected.load(Ordering::Relaxed);
     let new = if seen > old { seen } else { old - (old - seen) / 8 };
-    expected.store(new.max(1 << 10), Ordering::Relaxed);
+    expected.store(new.max(LEAST), Ordering::Relaxed);
 }
 
 /// The sizes of all tables of a source.
@@ -104,6 +116,8 @@ impl Admission {
                 run.hand_on_all().await;
             }
         };
+        let known = self.size.seen.load(Ordering::Relaxed);
+        let bytes = if known { bytes } else { bytes.min(calls.memory().total() / FIRST_PAGE_OF_BUDGET) };
         let (lease, waited) = calls.memory().admit(bytes, level(self.depth, step), hand_on).await;
         calls.note_wait(Wait::Memory, waited);
         lease
