@@ -313,7 +313,7 @@ async fn a_state_that_can_no_longer_be_written_does_not_stop_the_sync() {
     let run = open(&place, "a").await.begin(FIRST, "f", false).await.unwrap();
     run.start().await.unwrap();
     let db = rusqlite::Connection::open(folder.path().join("state.sqlite")).unwrap();
-    db.execute_batch("DROP TABLE headwater_units").unwrap();
+    db.execute_batch("DROP TABLE headwater_done").unwrap();
     for number in 0..20_000 {
         run.committed(&unit(number)).await;
     }

@@ -18,7 +18,7 @@
 //! The rows of a unit are collected in a temporary table outside of the database file, and come into the table in one
 //! transaction when the unit has finished, with the removal of its stale rows. Readers never see half a unit.
 //!
-//! Where the state of syncs is kept here, it stands in the tables `headwater_runs` and `headwater_units`.
+//! Where the state of syncs is kept here, it stands in the tables `headwater_runs` and `headwater_done`.
 
 mod cells;
 mod ddl;

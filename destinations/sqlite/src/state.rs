@@ -9,7 +9,9 @@ use crate::explain::explain;
 use crate::store::Store;
 use crate::worker::Shared;
 
-/// `holder` is of the process that began or took over the run last, and is the only one that may add to it.
+/// `holder` is of the process that began or took over the run last, and is the only one that may add to it. The units
+/// that were done together are one row, their hashes one after another: an index over hashes would be written anew almost
+/// whole each time.
 const CREATE: &str = "
     CREATE TABLE IF NOT EXISTS main.headwater_runs (
         run INTEGER PRIMARY KEY,
@@ -18,11 +20,10 @@ const CREATE: &str = "
         fingerprint TEXT NOT NULL,
         holder TEXT NOT NULL
     );
-    CREATE TABLE IF NOT EXISTS main.headwater_units (
+    CREATE TABLE IF NOT EXISTS main.headwater_done (
         run INTEGER NOT NULL,
-        unit BLOB NOT NULL,
-        PRIMARY KEY (run, unit)
-    ) WITHOUT ROWID;";
+        units BLOB NOT NULL
+    );";
 
 /// The state that is kept under one key.
 pub struct State {
@@ -70,7 +71,7 @@ fn held(transaction: &Transaction<'_>, key: &str, holder: &str) -> rusqlite::Res
 }
 
 fn load(transaction: &Transaction<'_>, key: &str) -> rusqlite::Result<Option<SavedRun>> {
-    let tables = "SELECT count(*) FROM main.sqlite_schema WHERE name IN ('headwater_runs', 'headwater_units')";
+    let tables = "SELECT count(*) FROM main.sqlite_schema WHERE name IN ('headwater_runs', 'headwater_done')";
     if transaction.query_row(tables, [], |row| row.get::<_, i64>(0))? < 2 {
         return Ok(None);
     }
@@ -78,8 +79,15 @@ fn load(transaction: &Transaction<'_>, key: &str) -> rusqlite::Result<Option<Sav
     let found = transaction
         .query_row(sql, [key], |row| Ok((row.get::<_, i64>(0)?, Timestamp(row.get(1)?), row.get::<_, String>(2)?)));
     let Some((run, sync_time, fingerprint)) = found.optional()? else { return Ok(None) };
-    let mut units = transaction.prepare("SELECT unit FROM main.headwater_units WHERE run = ?1")?;
-    let units = units.query_map([run], |row| row.get(0).map(UnitHash))?.collect::<rusqlite::Result<_>>()?;
+    let mut done = transaction.prepare("SELECT units FROM main.headwater_done WHERE run = ?1")?;
+    let mut done = done.query([run])?;
+    let mut units = Vec::new();
+    while let Some(row) = done.next()? {
+        let (hashes, _) = row.get_ref(0)?.as_blob()?.as_chunks();
+        units.extend(hashes.iter().copied().map(UnitHash));
+    }
+    units.sort_unstable_by_key(|unit| unit.0);
+    units.dedup();
     Ok(Some(SavedRun { sync_time, fingerprint, units }))
 }
 
@@ -110,7 +118,7 @@ impl StateStore for State {
                            holder = excluded.holder
                        RETURNING run";
             let run: i64 = transaction.query_row(sql, (key, sync_time.0, fingerprint, holder), |row| row.get(0))?;
-            transaction.execute("DELETE FROM main.headwater_units WHERE run = ?1", [run]).map(Some)
+            transaction.execute("DELETE FROM main.headwater_done WHERE run = ?1", [run]).map(Some)
         });
         started.await.map(|_| ())
     }
@@ -124,23 +132,19 @@ impl StateStore for State {
     }
 
     async fn add(&self, units: &[UnitHash]) -> Result<()> {
-        let units = units.to_vec();
+        let units: Vec<u8> = units.iter().flat_map(|unit| unit.0).collect();
         let added = self.transact(move |transaction, key, holder| {
             let Some(run) = held(transaction, key, holder)? else { return Ok(None) };
-            let sql = "INSERT OR IGNORE INTO main.headwater_units (run, unit) VALUES (?1, ?2)";
-            let mut insert = transaction.prepare_cached(sql)?;
-            for unit in units {
-                insert.execute((run, unit.0))?;
-            }
-            Ok(Some(()))
+            let sql = "INSERT INTO main.headwater_done (run, units) VALUES (?1, ?2)";
+            transaction.prepare_cached(sql)?.execute((run, units)).map(Some)
         });
-        added.await?.ok_or(()).map_err(lost)
+        added.await?.ok_or(()).map_err(lost).map(|_| ())
     }
 
     async fn clear(&self) -> Result<()> {
         let cleared = self.transact(|transaction, key, holder| {
             let Some(run) = held(transaction, key, holder)? else { return Ok(None) };
-            transaction.execute("DELETE FROM main.headwater_units WHERE run = ?1", [run])?;
+            transaction.execute("DELETE FROM main.headwater_done WHERE run = ?1", [run])?;
             transaction.execute("DELETE FROM main.headwater_runs WHERE run = ?1", [run]).map(Some)
         });
         cleared.await?.ok_or(()).map_err(lost).map(|_| ())

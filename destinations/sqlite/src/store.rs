@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use headwater_sdk::arrow::array::{Array, RecordBatch};
 use headwater_sdk::{Committed, Error, Outcome, Part, Result, TableSchema, WriteMode};
-use rusqlite::Connection;
 use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode};
 
 use crate::cells::Cells;
 use crate::ddl::Statements;
@@ -17,6 +17,8 @@ use crate::publish::{Left, Publish};
 
 /// How long another program's lock is waited for.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
+/// How long it is left alone before the next try, where SQLite itself does not wait.
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
 /// How long readers are waited for when the sync ends; the log stays where they do not finish.
 const READERS_WAIT: Duration = Duration::from_millis(250);
 /// Bits of a temporary row's number that count the rows of a part; those above number the part.
@@ -65,6 +67,20 @@ impl Rows {
     }
 }
 
+/// Asks for the write-ahead log, and answers which journal there is. Where several processes do so at once, SQLite says
+/// that the database is locked without having waited.
+fn journal(db: &Connection) -> rusqlite::Result<String> {
+    let began = Instant::now();
+    loop {
+        match db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)) {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && began.elapsed() < LOCK_WAIT => {
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            answered => return answered,
+        }
+    }
+}
+
 impl Store {
     /// Opens the database with a page cache of so many bytes, and creates the file where it does not exist.
     pub fn open(location: Location, cache: u64) -> Result<Self> {
@@ -79,7 +95,7 @@ impl Store {
         db.busy_timeout(LOCK_WAIT)?;
         // A misspelt column must be an error, not a piece of text.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
-        let mode: String = db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+        let mode = journal(db)?;
         // Without the write-ahead log, which some file systems do not support, only FULL survives a power cut.
         let synchronous = if mode.eq_ignore_ascii_case("wal") { "NORMAL" } else { "FULL" };
         db.execute_batch(&format!(
