@@ -120,7 +120,7 @@ fn follow(steps: &[Step], last: impl Fn(&str) -> String) -> String {
     let mut from = "output".to_owned();
     for (index, step) in steps.iter().enumerate() {
         let to = if index + 1 == steps.len() { "row".to_owned() } else { format!("level{index}") };
-        let value = format!("{}{from}.{}", if step.boxed { "*" } else { "" }, step.member);
+        let value = value(step, &from);
         let _ = match (step.list, step.optional) {
             (true, true) => writeln!(open, "for {to} in {value}.into_iter().flatten() {{"),
             (true, false) => writeln!(open, "for {to} in {value} {{"),
@@ -133,6 +133,39 @@ fn follow(steps: &[Step], last: impl Fn(&str) -> String) -> String {
         from = to;
     }
     format!("{open}{}\n{close}", last(&from))
+}
+
+/// The statements that append a call's records to `rows`, with room made for them beforehand: a record may have
+/// kilobytes.
+fn collect(steps: &[Step], record: &str) -> String {
+    let Some((last, outer)) = steps.split_last().filter(|(last, _)| last.list) else {
+        return follow(steps, |row| format!("rows.push({row}.into());"));
+    };
+    let (mut open, mut close) = (String::new(), String::new());
+    let mut from = "output".to_owned();
+    for (index, step) in outer.iter().enumerate() {
+        let (to, value) = (format!("level{index}"), value(step, &from));
+        let _ = match (step.list, step.optional) {
+            (true, true) => writeln!(
+                open,
+                "let {to} = {value}.unwrap_or_default();\nrows.reserve({to}.len());\nfor {to} in {to} {{"
+            ),
+            (true, false) => writeln!(open, "rows.reserve({value}.len());\nfor {to} in {value} {{"),
+            (false, true) => writeln!(open, "if let Some({to}) = {value} {{"),
+            (false, false) => writeln!(open, "let {to} = {value};"),
+        };
+        if step.list || step.optional {
+            close.push_str("}\n");
+        }
+        from = to;
+    }
+    let list = format!("{}{}", value(last, &from), if last.optional { ".unwrap_or_default()" } else { "" });
+    format!("{open}rows.extend({list}.into_iter().map({record}::from));\n{close}")
+}
+
+/// What a step leads to.
+fn value(step: &Step, from: &str) -> String {
+    format!("{}{from}.{}", if step.boxed { "*" } else { "" }, step.member)
 }
 
 fn builder(operation: &Operation, client: &Client) -> String {
@@ -161,8 +194,7 @@ fn next_token(way: &[(String, bool)], truncated: Option<&str>) -> String {
 pub fn list(operation: &Operation, record: &str, steps: &[Step], id: &str, client: &Client) -> String {
     let (builder, output) = (builder(operation, client), &operation.output.path);
     let label = format!("{id} {}", operation.api_name);
-    let rows = follow(steps, |row| format!("rows.push({row}.into());"));
-    let rows = format!("|output: {output}, rows| {{ {rows} }}");
+    let rows = format!("|output: {output}, rows| {{ {} }}", collect(steps, record));
     let pages = match &operation.paging {
         Paging::Token { input, output: way, truncated } => {
             let next = next_token(way, truncated.as_deref());

@@ -9432,9 +9432,13 @@ for aws_sdk_ec2::operation::describe_account_attributes::builders::DescribeAccou
                 output: aws_sdk_ec2::operation::describe_account_attributes::DescribeAccountAttributesOutput,
                 rows|
             {
-                for row in output.account_attributes.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .account_attributes
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(AccountAttribute::from),
+                );
             },
         )
     }
@@ -9450,9 +9454,9 @@ for aws_sdk_ec2::operation::describe_addresses::builders::DescribeAddressesFluen
                 output: aws_sdk_ec2::operation::describe_addresses::DescribeAddressesOutput,
                 rows|
             {
-                for row in output.addresses.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output.addresses.unwrap_or_default().into_iter().map(Address::from),
+                );
             },
         )
     }
@@ -9471,9 +9475,13 @@ for aws_sdk_ec2::operation::describe_byoip_cidrs::builders::DescribeByoipCidrsFl
                 output: aws_sdk_ec2::operation::describe_byoip_cidrs::DescribeByoipCidrsOutput,
                 rows|
             {
-                for row in output.byoip_cidrs.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .byoip_cidrs
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(ByoipCidr::from),
+                );
             },
         )
     }
@@ -9492,9 +9500,13 @@ for aws_sdk_ec2::operation::describe_capacity_reservations::builders::DescribeCa
                 output: aws_sdk_ec2::operation::describe_capacity_reservations::DescribeCapacityReservationsOutput,
                 rows|
             {
-                for row in output.capacity_reservations.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .capacity_reservations
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(CapacityReservation::from),
+                );
             },
         )
     }
@@ -9510,9 +9522,13 @@ for aws_sdk_ec2::operation::describe_customer_gateways::builders::DescribeCustom
                 output: aws_sdk_ec2::operation::describe_customer_gateways::DescribeCustomerGatewaysOutput,
                 rows|
             {
-                for row in output.customer_gateways.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .customer_gateways
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(CustomerGateway::from),
+                );
             },
         )
     }
@@ -9531,9 +9547,13 @@ for aws_sdk_ec2::operation::describe_dhcp_options::builders::DescribeDhcpOptions
                 output: aws_sdk_ec2::operation::describe_dhcp_options::DescribeDhcpOptionsOutput,
                 rows|
             {
-                for row in output.dhcp_options.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .dhcp_options
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(DhcpOptions::from),
+                );
             },
         )
     }
@@ -9552,9 +9572,13 @@ for aws_sdk_ec2::operation::describe_egress_only_internet_gateways::builders::De
                 output: aws_sdk_ec2::operation::describe_egress_only_internet_gateways::DescribeEgressOnlyInternetGatewaysOutput,
                 rows|
             {
-                for row in output.egress_only_internet_gateways.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .egress_only_internet_gateways
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(EgressOnlyInternetGateway::from),
+                );
             },
         )
     }
@@ -9573,9 +9597,9 @@ for aws_sdk_ec2::operation::describe_flow_logs::builders::DescribeFlowLogsFluent
                 output: aws_sdk_ec2::operation::describe_flow_logs::DescribeFlowLogsOutput,
                 rows|
             {
-                for row in output.flow_logs.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output.flow_logs.unwrap_or_default().into_iter().map(FlowLog::from),
+                );
             },
         )
     }
@@ -9591,9 +9615,9 @@ for aws_sdk_ec2::operation::describe_hosts::builders::DescribeHostsFluentBuilder
                 output.next_token.clone()
             },
             |output: aws_sdk_ec2::operation::describe_hosts::DescribeHostsOutput, rows| {
-                for row in output.hosts.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output.hosts.unwrap_or_default().into_iter().map(Host::from),
+                );
             },
         )
     }
@@ -9609,9 +9633,13 @@ for aws_sdk_ec2::operation::describe_image_attribute::builders::DescribeImageAtt
                 output: aws_sdk_ec2::operation::describe_image_attribute::DescribeImageAttributeOutput,
                 rows|
             {
-                for row in output.launch_permissions.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .launch_permissions
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(LaunchPermission::from),
+                );
             },
         )
     }
@@ -9630,9 +9658,9 @@ for aws_sdk_ec2::operation::describe_images::builders::DescribeImagesFluentBuild
                 output: aws_sdk_ec2::operation::describe_images::DescribeImagesOutput,
                 rows|
             {
-                for row in output.images.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output.images.unwrap_or_default().into_iter().map(Image::from),
+                );
             },
         )
     }
@@ -9651,9 +9679,13 @@ for aws_sdk_ec2::operation::describe_instance_connect_endpoints::builders::Descr
                 output: aws_sdk_ec2::operation::describe_instance_connect_endpoints::DescribeInstanceConnectEndpointsOutput,
                 rows|
             {
-                for row in output.instance_connect_endpoints.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .instance_connect_endpoints
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(Ec2InstanceConnectEndpoint::from),
+                );
             },
         )
     }
@@ -9672,9 +9704,13 @@ for aws_sdk_ec2::operation::describe_instance_status::builders::DescribeInstance
                 output: aws_sdk_ec2::operation::describe_instance_status::DescribeInstanceStatusOutput,
                 rows|
             {
-                for row in output.instance_statuses.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .instance_statuses
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(InstanceStatus::from),
+                );
             },
         )
     }
@@ -9693,9 +9729,13 @@ for aws_sdk_ec2::operation::describe_instance_types::builders::DescribeInstanceT
                 output: aws_sdk_ec2::operation::describe_instance_types::DescribeInstanceTypesOutput,
                 rows|
             {
-                for row in output.instance_types.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .instance_types
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(InstanceTypeInfo::from),
+                );
             },
         )
     }
@@ -9714,10 +9754,16 @@ for aws_sdk_ec2::operation::describe_instances::builders::DescribeInstancesFluen
                 output: aws_sdk_ec2::operation::describe_instances::DescribeInstancesOutput,
                 rows|
             {
-                for level0 in output.reservations.into_iter().flatten() {
-                    for row in level0.instances.into_iter().flatten() {
-                        rows.push(row.into());
-                    }
+                let level0 = output.reservations.unwrap_or_default();
+                rows.reserve(level0.len());
+                for level0 in level0 {
+                    rows.extend(
+                        level0
+                            .instances
+                            .unwrap_or_default()
+                            .into_iter()
+                            .map(Instance::from),
+                    );
                 }
             },
         )
@@ -9737,9 +9783,13 @@ for aws_sdk_ec2::operation::describe_internet_gateways::builders::DescribeIntern
                 output: aws_sdk_ec2::operation::describe_internet_gateways::DescribeInternetGatewaysOutput,
                 rows|
             {
-                for row in output.internet_gateways.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .internet_gateways
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(InternetGateway::from),
+                );
             },
         )
     }
@@ -9755,9 +9805,13 @@ for aws_sdk_ec2::operation::describe_key_pairs::builders::DescribeKeyPairsFluent
                 output: aws_sdk_ec2::operation::describe_key_pairs::DescribeKeyPairsOutput,
                 rows|
             {
-                for row in output.key_pairs.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .key_pairs
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(KeyPairInfo::from),
+                );
             },
         )
     }
@@ -9776,9 +9830,13 @@ for aws_sdk_ec2::operation::describe_launch_template_versions::builders::Describ
                 output: aws_sdk_ec2::operation::describe_launch_template_versions::DescribeLaunchTemplateVersionsOutput,
                 rows|
             {
-                for row in output.launch_template_versions.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .launch_template_versions
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(LaunchTemplateVersion::from),
+                );
             },
         )
     }
@@ -9797,9 +9855,13 @@ for aws_sdk_ec2::operation::describe_launch_templates::builders::DescribeLaunchT
                 output: aws_sdk_ec2::operation::describe_launch_templates::DescribeLaunchTemplatesOutput,
                 rows|
             {
-                for row in output.launch_templates.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .launch_templates
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(LaunchTemplate::from),
+                );
             },
         )
     }
@@ -9818,9 +9880,13 @@ for aws_sdk_ec2::operation::describe_managed_prefix_lists::builders::DescribeMan
                 output: aws_sdk_ec2::operation::describe_managed_prefix_lists::DescribeManagedPrefixListsOutput,
                 rows|
             {
-                for row in output.prefix_lists.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .prefix_lists
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(ManagedPrefixList::from),
+                );
             },
         )
     }
@@ -9839,9 +9905,13 @@ for aws_sdk_ec2::operation::describe_nat_gateways::builders::DescribeNatGateways
                 output: aws_sdk_ec2::operation::describe_nat_gateways::DescribeNatGatewaysOutput,
                 rows|
             {
-                for row in output.nat_gateways.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .nat_gateways
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(NatGateway::from),
+                );
             },
         )
     }
@@ -9860,9 +9930,13 @@ for aws_sdk_ec2::operation::describe_network_acls::builders::DescribeNetworkAcls
                 output: aws_sdk_ec2::operation::describe_network_acls::DescribeNetworkAclsOutput,
                 rows|
             {
-                for row in output.network_acls.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .network_acls
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(NetworkAcl::from),
+                );
             },
         )
     }
@@ -9881,9 +9955,13 @@ for aws_sdk_ec2::operation::describe_network_interfaces::builders::DescribeNetwo
                 output: aws_sdk_ec2::operation::describe_network_interfaces::DescribeNetworkInterfacesOutput,
                 rows|
             {
-                for row in output.network_interfaces.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .network_interfaces
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(NetworkInterface::from),
+                );
             },
         )
     }
@@ -9899,9 +9977,13 @@ for aws_sdk_ec2::operation::describe_reserved_instances::builders::DescribeReser
                 output: aws_sdk_ec2::operation::describe_reserved_instances::DescribeReservedInstancesOutput,
                 rows|
             {
-                for row in output.reserved_instances.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .reserved_instances
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(ReservedInstances::from),
+                );
             },
         )
     }
@@ -9920,9 +10002,13 @@ for aws_sdk_ec2::operation::describe_route_tables::builders::DescribeRouteTables
                 output: aws_sdk_ec2::operation::describe_route_tables::DescribeRouteTablesOutput,
                 rows|
             {
-                for row in output.route_tables.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .route_tables
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(RouteTable::from),
+                );
             },
         )
     }
@@ -9941,9 +10027,13 @@ for aws_sdk_ec2::operation::describe_security_groups::builders::DescribeSecurity
                 output: aws_sdk_ec2::operation::describe_security_groups::DescribeSecurityGroupsOutput,
                 rows|
             {
-                for row in output.security_groups.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .security_groups
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(SecurityGroup::from),
+                );
             },
         )
     }
@@ -9962,9 +10052,9 @@ for aws_sdk_ec2::operation::describe_snapshots::builders::DescribeSnapshotsFluen
                 output: aws_sdk_ec2::operation::describe_snapshots::DescribeSnapshotsOutput,
                 rows|
             {
-                for row in output.snapshots.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output.snapshots.unwrap_or_default().into_iter().map(Snapshot::from),
+                );
             },
         )
     }
@@ -9983,9 +10073,13 @@ for aws_sdk_ec2::operation::describe_spot_fleet_instances::builders::DescribeSpo
                 output: aws_sdk_ec2::operation::describe_spot_fleet_instances::DescribeSpotFleetInstancesOutput,
                 rows|
             {
-                for row in output.active_instances.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .active_instances
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(ActiveInstance::from),
+                );
             },
         )
     }
@@ -10004,9 +10098,13 @@ for aws_sdk_ec2::operation::describe_spot_fleet_requests::builders::DescribeSpot
                 output: aws_sdk_ec2::operation::describe_spot_fleet_requests::DescribeSpotFleetRequestsOutput,
                 rows|
             {
-                for row in output.spot_fleet_request_configs.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .spot_fleet_request_configs
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(SpotFleetRequestConfig::from),
+                );
             },
         )
     }
@@ -10025,9 +10123,13 @@ for aws_sdk_ec2::operation::describe_spot_instance_requests::builders::DescribeS
                 output: aws_sdk_ec2::operation::describe_spot_instance_requests::DescribeSpotInstanceRequestsOutput,
                 rows|
             {
-                for row in output.spot_instance_requests.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .spot_instance_requests
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(SpotInstanceRequest::from),
+                );
             },
         )
     }
@@ -10046,9 +10148,9 @@ for aws_sdk_ec2::operation::describe_subnets::builders::DescribeSubnetsFluentBui
                 output: aws_sdk_ec2::operation::describe_subnets::DescribeSubnetsOutput,
                 rows|
             {
-                for row in output.subnets.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output.subnets.unwrap_or_default().into_iter().map(Subnet::from),
+                );
             },
         )
     }
@@ -10067,9 +10169,13 @@ for aws_sdk_ec2::operation::describe_transit_gateway_attachments::builders::Desc
                 output: aws_sdk_ec2::operation::describe_transit_gateway_attachments::DescribeTransitGatewayAttachmentsOutput,
                 rows|
             {
-                for row in output.transit_gateway_attachments.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .transit_gateway_attachments
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(TransitGatewayAttachment::from),
+                );
             },
         )
     }
@@ -10088,10 +10194,13 @@ for aws_sdk_ec2::operation::describe_transit_gateway_multicast_domains::builders
                 output: aws_sdk_ec2::operation::describe_transit_gateway_multicast_domains::DescribeTransitGatewayMulticastDomainsOutput,
                 rows|
             {
-                for row in output.transit_gateway_multicast_domains.into_iter().flatten()
-                {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .transit_gateway_multicast_domains
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(TransitGatewayMulticastDomain::from),
+                );
             },
         )
     }
@@ -10110,13 +10219,13 @@ for aws_sdk_ec2::operation::describe_transit_gateway_peering_attachments::builde
                 output: aws_sdk_ec2::operation::describe_transit_gateway_peering_attachments::DescribeTransitGatewayPeeringAttachmentsOutput,
                 rows|
             {
-                for row in output
-                    .transit_gateway_peering_attachments
-                    .into_iter()
-                    .flatten()
-                {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .transit_gateway_peering_attachments
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(TransitGatewayPeeringAttachment::from),
+                );
             },
         )
     }
@@ -10135,9 +10244,13 @@ for aws_sdk_ec2::operation::describe_transit_gateway_route_tables::builders::Des
                 output: aws_sdk_ec2::operation::describe_transit_gateway_route_tables::DescribeTransitGatewayRouteTablesOutput,
                 rows|
             {
-                for row in output.transit_gateway_route_tables.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .transit_gateway_route_tables
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(TransitGatewayRouteTable::from),
+                );
             },
         )
     }
@@ -10156,9 +10269,13 @@ for aws_sdk_ec2::operation::describe_transit_gateway_vpc_attachments::builders::
                 output: aws_sdk_ec2::operation::describe_transit_gateway_vpc_attachments::DescribeTransitGatewayVpcAttachmentsOutput,
                 rows|
             {
-                for row in output.transit_gateway_vpc_attachments.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .transit_gateway_vpc_attachments
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(TransitGatewayVpcAttachment::from),
+                );
             },
         )
     }
@@ -10177,9 +10294,13 @@ for aws_sdk_ec2::operation::describe_transit_gateways::builders::DescribeTransit
                 output: aws_sdk_ec2::operation::describe_transit_gateways::DescribeTransitGatewaysOutput,
                 rows|
             {
-                for row in output.transit_gateways.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .transit_gateways
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(TransitGateway::from),
+                );
             },
         )
     }
@@ -10198,9 +10319,13 @@ for aws_sdk_ec2::operation::describe_volume_status::builders::DescribeVolumeStat
                 output: aws_sdk_ec2::operation::describe_volume_status::DescribeVolumeStatusOutput,
                 rows|
             {
-                for row in output.volume_statuses.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .volume_statuses
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(VolumeStatusItem::from),
+                );
             },
         )
     }
@@ -10219,9 +10344,9 @@ for aws_sdk_ec2::operation::describe_volumes::builders::DescribeVolumesFluentBui
                 output: aws_sdk_ec2::operation::describe_volumes::DescribeVolumesOutput,
                 rows|
             {
-                for row in output.volumes.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output.volumes.unwrap_or_default().into_iter().map(Volume::from),
+                );
             },
         )
     }
@@ -10240,9 +10365,13 @@ for aws_sdk_ec2::operation::describe_vpc_endpoint_connections::builders::Describ
                 output: aws_sdk_ec2::operation::describe_vpc_endpoint_connections::DescribeVpcEndpointConnectionsOutput,
                 rows|
             {
-                for row in output.vpc_endpoint_connections.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .vpc_endpoint_connections
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(VpcEndpointConnection::from),
+                );
             },
         )
     }
@@ -10261,9 +10390,13 @@ for aws_sdk_ec2::operation::describe_vpc_endpoint_service_configurations::builde
                 output: aws_sdk_ec2::operation::describe_vpc_endpoint_service_configurations::DescribeVpcEndpointServiceConfigurationsOutput,
                 rows|
             {
-                for row in output.service_configurations.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .service_configurations
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(ServiceConfiguration::from),
+                );
             },
         )
     }
@@ -10282,9 +10415,13 @@ for aws_sdk_ec2::operation::describe_vpc_endpoint_service_permissions::builders:
                 output: aws_sdk_ec2::operation::describe_vpc_endpoint_service_permissions::DescribeVpcEndpointServicePermissionsOutput,
                 rows|
             {
-                for row in output.allowed_principals.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .allowed_principals
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(AllowedPrincipal::from),
+                );
             },
         )
     }
@@ -10303,9 +10440,13 @@ for aws_sdk_ec2::operation::describe_vpc_endpoint_services::builders::DescribeVp
                 output: aws_sdk_ec2::operation::describe_vpc_endpoint_services::DescribeVpcEndpointServicesOutput,
                 rows|
             {
-                for row in output.service_details.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .service_details
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(ServiceDetail::from),
+                );
             },
         )
     }
@@ -10324,9 +10465,13 @@ for aws_sdk_ec2::operation::describe_vpc_endpoints::builders::DescribeVpcEndpoin
                 output: aws_sdk_ec2::operation::describe_vpc_endpoints::DescribeVpcEndpointsOutput,
                 rows|
             {
-                for row in output.vpc_endpoints.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .vpc_endpoints
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(VpcEndpoint::from),
+                );
             },
         )
     }
@@ -10345,9 +10490,13 @@ for aws_sdk_ec2::operation::describe_vpc_peering_connections::builders::Describe
                 output: aws_sdk_ec2::operation::describe_vpc_peering_connections::DescribeVpcPeeringConnectionsOutput,
                 rows|
             {
-                for row in output.vpc_peering_connections.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .vpc_peering_connections
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(VpcPeeringConnection::from),
+                );
             },
         )
     }
@@ -10363,9 +10512,7 @@ for aws_sdk_ec2::operation::describe_vpcs::builders::DescribeVpcsFluentBuilder {
                 output.next_token.clone()
             },
             |output: aws_sdk_ec2::operation::describe_vpcs::DescribeVpcsOutput, rows| {
-                for row in output.vpcs.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(output.vpcs.unwrap_or_default().into_iter().map(Vpc::from));
             },
         )
     }
@@ -10381,9 +10528,13 @@ for aws_sdk_ec2::operation::describe_vpn_connections::builders::DescribeVpnConne
                 output: aws_sdk_ec2::operation::describe_vpn_connections::DescribeVpnConnectionsOutput,
                 rows|
             {
-                for row in output.vpn_connections.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .vpn_connections
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(VpnConnection::from),
+                );
             },
         )
     }
@@ -10399,9 +10550,13 @@ for aws_sdk_ec2::operation::describe_vpn_gateways::builders::DescribeVpnGateways
                 output: aws_sdk_ec2::operation::describe_vpn_gateways::DescribeVpnGatewaysOutput,
                 rows|
             {
-                for row in output.vpn_gateways.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .vpn_gateways
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(VpnGateway::from),
+                );
             },
         )
     }

@@ -753,9 +753,13 @@ for aws_sdk_iam::operation::get_account_authorization_details::builders::GetAcco
                 output: aws_sdk_iam::operation::get_account_authorization_details::GetAccountAuthorizationDetailsOutput,
                 rows|
             {
-                for row in output.policies.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .policies
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(ManagedPolicyDetail::from),
+                );
             },
         )
     }
@@ -774,9 +778,9 @@ for aws_sdk_iam::operation::list_access_keys::builders::ListAccessKeysFluentBuil
                 output: aws_sdk_iam::operation::list_access_keys::ListAccessKeysOutput,
                 rows|
             {
-                for row in output.access_key_metadata {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output.access_key_metadata.into_iter().map(AccessKeyMetadata::from),
+                );
             },
         )
     }
@@ -795,9 +799,13 @@ for aws_sdk_iam::operation::list_attached_group_policies::builders::ListAttached
                 output: aws_sdk_iam::operation::list_attached_group_policies::ListAttachedGroupPoliciesOutput,
                 rows|
             {
-                for row in output.attached_policies.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .attached_policies
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(AttachedPolicy::from),
+                );
             },
         )
     }
@@ -816,9 +824,13 @@ for aws_sdk_iam::operation::list_attached_role_policies::builders::ListAttachedR
                 output: aws_sdk_iam::operation::list_attached_role_policies::ListAttachedRolePoliciesOutput,
                 rows|
             {
-                for row in output.attached_policies.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .attached_policies
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(AttachedPolicy::from),
+                );
             },
         )
     }
@@ -837,9 +849,13 @@ for aws_sdk_iam::operation::list_attached_user_policies::builders::ListAttachedU
                 output: aws_sdk_iam::operation::list_attached_user_policies::ListAttachedUserPoliciesOutput,
                 rows|
             {
-                for row in output.attached_policies.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .attached_policies
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(AttachedPolicy::from),
+                );
             },
         )
     }
@@ -855,9 +871,7 @@ for aws_sdk_iam::operation::list_groups::builders::ListGroupsFluentBuilder {
                 output.marker.clone()
             },
             |output: aws_sdk_iam::operation::list_groups::ListGroupsOutput, rows| {
-                for row in output.groups {
-                    rows.push(row.into());
-                }
+                rows.extend(output.groups.into_iter().map(Group::from));
             },
         )
     }
@@ -876,9 +890,7 @@ for aws_sdk_iam::operation::list_groups_for_user::builders::ListGroupsForUserFlu
                 output: aws_sdk_iam::operation::list_groups_for_user::ListGroupsForUserOutput,
                 rows|
             {
-                for row in output.groups {
-                    rows.push(row.into());
-                }
+                rows.extend(output.groups.into_iter().map(Group::from));
             },
         )
     }
@@ -897,9 +909,7 @@ for aws_sdk_iam::operation::list_mfa_devices::builders::ListMFADevicesFluentBuil
                 output: aws_sdk_iam::operation::list_mfa_devices::ListMfaDevicesOutput,
                 rows|
             {
-                for row in output.mfa_devices {
-                    rows.push(row.into());
-                }
+                rows.extend(output.mfa_devices.into_iter().map(MfaDevice::from));
             },
         )
     }
@@ -915,9 +925,13 @@ for aws_sdk_iam::operation::list_saml_providers::builders::ListSAMLProvidersFlue
                 output: aws_sdk_iam::operation::list_saml_providers::ListSamlProvidersOutput,
                 rows|
             {
-                for row in output.saml_provider_list.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .saml_provider_list
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(SamlProviderListEntry::from),
+                );
             },
         )
     }
@@ -936,9 +950,12 @@ for aws_sdk_iam::operation::list_server_certificates::builders::ListServerCertif
                 output: aws_sdk_iam::operation::list_server_certificates::ListServerCertificatesOutput,
                 rows|
             {
-                for row in output.server_certificate_metadata_list {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .server_certificate_metadata_list
+                        .into_iter()
+                        .map(ServerCertificateMetadata::from),
+                );
             },
         )
     }
@@ -957,9 +974,9 @@ for aws_sdk_iam::operation::list_signing_certificates::builders::ListSigningCert
                 output: aws_sdk_iam::operation::list_signing_certificates::ListSigningCertificatesOutput,
                 rows|
             {
-                for row in output.certificates {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output.certificates.into_iter().map(SigningCertificate::from),
+                );
             },
         )
     }
@@ -978,9 +995,13 @@ for aws_sdk_iam::operation::list_ssh_public_keys::builders::ListSSHPublicKeysFlu
                 output: aws_sdk_iam::operation::list_ssh_public_keys::ListSshPublicKeysOutput,
                 rows|
             {
-                for row in output.ssh_public_keys.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .ssh_public_keys
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(SshPublicKeyMetadata::from),
+                );
             },
         )
     }
@@ -999,9 +1020,9 @@ for aws_sdk_iam::operation::list_virtual_mfa_devices::builders::ListVirtualMFADe
                 output: aws_sdk_iam::operation::list_virtual_mfa_devices::ListVirtualMfaDevicesOutput,
                 rows|
             {
-                for row in output.virtual_mfa_devices {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output.virtual_mfa_devices.into_iter().map(VirtualMfaDevice::from),
+                );
             },
         )
     }
@@ -1030,9 +1051,9 @@ for aws_sdk_iam::operation::list_group_policies::builders::ListGroupPoliciesFlue
                 output: aws_sdk_iam::operation::list_group_policies::ListGroupPoliciesOutput,
                 rows|
             {
-                for row in output.policy_names {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output.policy_names.into_iter().map(ListGroupPoliciesItem::from),
+                );
             },
         )
     }
@@ -1051,9 +1072,9 @@ for aws_sdk_iam::operation::list_instance_profiles::builders::ListInstanceProfil
                 output: aws_sdk_iam::operation::list_instance_profiles::ListInstanceProfilesOutput,
                 rows|
             {
-                for row in output.instance_profiles {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output.instance_profiles.into_iter().map(InstanceProfile::from),
+                );
             },
         )
     }
@@ -1069,9 +1090,13 @@ for aws_sdk_iam::operation::list_open_id_connect_providers::builders::ListOpenID
                 output: aws_sdk_iam::operation::list_open_id_connect_providers::ListOpenIdConnectProvidersOutput,
                 rows|
             {
-                for row in output.open_id_connect_provider_list.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output
+                        .open_id_connect_provider_list
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(OpenIdConnectProviderListEntry::from),
+                );
             },
         )
     }
@@ -1100,9 +1125,9 @@ for aws_sdk_iam::operation::list_role_policies::builders::ListRolePoliciesFluent
                 output: aws_sdk_iam::operation::list_role_policies::ListRolePoliciesOutput,
                 rows|
             {
-                for row in output.policy_names {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output.policy_names.into_iter().map(ListRolePoliciesItem::from),
+                );
             },
         )
     }
@@ -1118,9 +1143,7 @@ for aws_sdk_iam::operation::list_roles::builders::ListRolesFluentBuilder {
                 output.marker.clone()
             },
             |output: aws_sdk_iam::operation::list_roles::ListRolesOutput, rows| {
-                for row in output.roles {
-                    rows.push(row.into());
-                }
+                rows.extend(output.roles.into_iter().map(Role::from));
             },
         )
     }
@@ -1149,9 +1172,9 @@ for aws_sdk_iam::operation::list_user_policies::builders::ListUserPoliciesFluent
                 output: aws_sdk_iam::operation::list_user_policies::ListUserPoliciesOutput,
                 rows|
             {
-                for row in output.policy_names {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output.policy_names.into_iter().map(ListUserPoliciesItem::from),
+                );
             },
         )
     }
@@ -1167,9 +1190,7 @@ for aws_sdk_iam::operation::list_users::builders::ListUsersFluentBuilder {
                 output.marker.clone()
             },
             |output: aws_sdk_iam::operation::list_users::ListUsersOutput, rows| {
-                for row in output.users {
-                    rows.push(row.into());
-                }
+                rows.extend(output.users.into_iter().map(User::from));
             },
         )
     }

@@ -1223,9 +1223,9 @@ for aws_sdk_s3::operation::get_bucket_acl::builders::GetBucketAclFluentBuilder {
             self,
             |call| Box::pin(call.send()),
             |output: aws_sdk_s3::operation::get_bucket_acl::GetBucketAclOutput, rows| {
-                for row in output.grants.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output.grants.unwrap_or_default().into_iter().map(Grant::from),
+                );
             },
         )
     }
@@ -1238,9 +1238,9 @@ for aws_sdk_s3::operation::get_bucket_cors::builders::GetBucketCorsFluentBuilder
             self,
             |call| Box::pin(call.send()),
             |output: aws_sdk_s3::operation::get_bucket_cors::GetBucketCorsOutput, rows| {
-                for row in output.cors_rules.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output.cors_rules.unwrap_or_default().into_iter().map(CorsRule::from),
+                );
             },
         )
     }
@@ -1257,9 +1257,9 @@ for aws_sdk_s3::operation::get_bucket_encryption::builders::GetBucketEncryptionF
                 rows|
             {
                 if let Some(level0) = output.server_side_encryption_configuration {
-                    for row in level0.rules {
-                        rows.push(row.into());
-                    }
+                    rows.extend(
+                        level0.rules.into_iter().map(ServerSideEncryptionRule::from),
+                    );
                 }
             },
         )
@@ -1276,9 +1276,9 @@ for aws_sdk_s3::operation::get_bucket_lifecycle_configuration::builders::GetBuck
                 output: aws_sdk_s3::operation::get_bucket_lifecycle_configuration::GetBucketLifecycleConfigurationOutput,
                 rows|
             {
-                for row in output.rules.into_iter().flatten() {
-                    rows.push(row.into());
-                }
+                rows.extend(
+                    output.rules.unwrap_or_default().into_iter().map(LifecycleRule::from),
+                );
             },
         )
     }
