@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use aws_config::identity::IdentityCache;
 use aws_config::retry::RetryConfig;
-use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion};
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
@@ -21,6 +20,7 @@ use crate::errors::{NO_ENDPOINT, credentials_error, error};
 use crate::generated_regions::PARTITIONS;
 use crate::http;
 use crate::regions::{DEFAULT_REGION, global_region};
+use crate::role::{Principal, Role};
 use crate::spec::{Account, Spec, role_account};
 
 /// The first call of an account is tried only this often, so that a wrong endpoint is known within seconds.
@@ -41,11 +41,14 @@ pub struct OpenAccount {
     pub config: SdkConfig,
 }
 
+/// A profile, if it is not the default one, and a region.
+type Base = (Option<String>, String);
+
 /// What accounts are opened with. Whatever is read from files and the environment is read once for each profile.
 pub struct Opener {
     spec: Arc<Spec>,
     http: SharedHttpClient,
-    bases: Mutex<HashMap<(Option<String>, String), SdkConfig>>,
+    bases: Mutex<HashMap<Base, Arc<Principal>>>,
 }
 
 impl Opener {
@@ -56,33 +59,33 @@ impl Opener {
 
     /// Opens an account, and makes sure that there are credentials. A role is assumed with the credentials of
     /// `principal`, or with the account's own profile.
-    pub async fn open(&self, account: &Account, principal: Option<&SdkConfig>) -> Result<OpenAccount> {
-        let base = match principal {
-            Some(principal) => principal.clone(),
+    pub async fn open(&self, account: &Account, principal: Option<&Arc<Principal>>) -> Result<OpenAccount> {
+        let principal = match principal {
+            Some(principal) => Arc::clone(principal),
             None => self.base(account).await,
         };
         let opened = match &account.role_arn {
-            Some(role) => self.assume(account, role, &base).await,
-            None => self.identify(account, base).await,
+            Some(role) => self.assume(account, role, &principal).await,
+            None => self.identify(account, &principal.config).await,
         };
         opened.map_err(|error| self.advise(error, account))
     }
 
     /// A role says the account in its ARN, so one call is enough: that which fetches the credentials.
-    async fn assume(&self, account: &Account, role: &str, base: &SdkConfig) -> Result<OpenAccount> {
-        let Some((partition, id)) = role_account(role) else {
-            return Err(Error::fatal(format!("`role_arn: {role}` is not the ARN of a role")));
+    async fn assume(&self, account: &Account, arn: &str, principal: &Principal) -> Result<OpenAccount> {
+        let Some((partition, id)) = role_account(arn) else {
+            return Err(Error::fatal(format!("`role_arn: {arn}` is not the ARN of a role")));
         };
-        let mut provider = AssumeRoleProvider::builder(role)
-            .configure(&self.retrying(base))
-            .session_name(account.role_session_name.as_deref().unwrap_or("headwater"));
-        if let Some(external_id) = &account.external_id {
-            provider = provider.external_id(external_id);
-        }
-        let credentials = Kept::new(provider.build().await);
+        let credentials = Kept::new(Role {
+            client: principal.client(|config| self.retrying(config)),
+            arn: arn.to_owned(),
+            session_name: account.role_session_name.clone(),
+            external_id: account.external_id.clone(),
+        });
         credentials.provide_credentials().await.map_err(|failure| credentials_error(&failure))?;
-        let config = base.to_builder().credentials_provider(SharedCredentialsProvider::new(credentials)).build();
-        Ok(self.opened(account, id, partition, role.to_owned(), config))
+        let credentials = SharedCredentialsProvider::new(credentials);
+        let config = principal.config.to_builder().credentials_provider(credentials).build();
+        Ok(self.opened(account, id, partition, arn.to_owned(), config))
     }
 
     /// The configuration for calls that the client itself tries again as often as the spec says.
@@ -97,14 +100,14 @@ impl Opener {
             .with_max_backoff(self.spec.longest_backoff())
     }
 
-    async fn identify(&self, account: &Account, base: SdkConfig) -> Result<OpenAccount> {
-        let identity = aws_sdk_sts::Client::new(&opening(&base)).get_caller_identity().send().await;
+    async fn identify(&self, account: &Account, base: &SdkConfig) -> Result<OpenAccount> {
+        let identity = aws_sdk_sts::Client::new(&opening(base)).get_caller_identity().send().await;
         let identity = identity.map_err(|failure| error("sts GetCallerIdentity", &failure))?;
         let (Some(id), Some(caller)) = (identity.account, identity.arn) else {
             return Err(Error::fatal("sts GetCallerIdentity answered without an account"));
         };
         let partition = caller.split(':').nth(1).unwrap_or("aws").to_owned();
-        Ok(self.opened(account, &id, &partition, caller, base))
+        Ok(self.opened(account, &id, &partition, caller, base.clone()))
     }
 
     fn opened(&self, account: &Account, id: &str, said: &str, caller: String, config: SdkConfig) -> OpenAccount {
@@ -115,24 +118,24 @@ impl Opener {
     }
 
     /// What the configuration files and the environment say, with the credentials that they name.
-    async fn base(&self, account: &Account) -> SdkConfig {
+    async fn base(&self, account: &Account) -> Arc<Principal> {
         let region = account.default_region.as_deref().or(self.spec.custom_endpoint_signing_region.as_deref());
         let of_role = || Some(global_region(role_account(account.role_arn.as_deref()?)?.0));
         let region = region.or_else(of_role).unwrap_or(DEFAULT_REGION);
         let mut bases = self.bases.lock().await;
         let key = (account.local_profile.clone(), region.to_owned());
         if let Some(base) = bases.get(&key) {
-            return base.clone();
+            return Arc::clone(base);
         }
-        let base = self.load(account.local_profile.as_deref(), region).await;
-        bases.insert(key, base.clone());
+        let base = Principal::new(self.load(account.local_profile.as_deref(), region).await);
+        bases.insert(key, Arc::clone(&base));
         base
     }
 
     /// Takes a configuration instead of loading that of the default account.
     #[cfg(test)]
     pub async fn set_base(&self, base: SdkConfig) {
-        self.bases.lock().await.insert((None, DEFAULT_REGION.to_owned()), base);
+        self.bases.lock().await.insert((None, DEFAULT_REGION.to_owned()), Principal::new(base));
     }
 
     async fn load(&self, profile: Option<&str>, region: &str) -> SdkConfig {

@@ -34,7 +34,7 @@ impl AwsApi {
 async fn describe(opening: &Opening, place: &Place) -> Result<String> {
     let account = opening.account(place);
     let told = |error: Error| error.while_doing(title(&account));
-    let open = opening.opener.open(&account, place.principal.as_deref()).await.map_err(told)?;
+    let open = opening.opener.open(&account, place.principal.as_ref()).await.map_err(told)?;
     let regions = opening.regions(&account, &open).await.map_err(told)?;
     let plural = if regions.len() == 1 { "" } else { "s" };
     Ok(format!("account {} as {}, {} region{plural}", open.id, open.caller, regions.len()))

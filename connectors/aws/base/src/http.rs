@@ -4,20 +4,38 @@ use std::time::Duration;
 
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
+use aws_smithy_runtime_api::client::http::{HttpClient, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
-/// Connections to one host that are kept without being used. A sync speaks with hundreds of hosts one after another, and
-/// a process may often have but a thousand files open.
-const IDLE_PER_HOST: usize = 32;
+/// Connections to one host that are kept without being used: as many as there are calls at once by default, because
+/// each of them may have been one host's, and a new one costs more than most calls.
+const IDLE_PER_HOST: usize = 128;
 
-/// How long a connection is kept without being used.
+/// How long a connection is kept without being used. A sync speaks with hundreds of hosts one after another.
 const IDLE: Duration = Duration::from_secs(20);
 
 /// A client for `https` and, for a local endpoint, `http`.
 pub fn client() -> SharedHttpClient {
-    Builder::new()
+    let client = Builder::new()
         .pool_max_idle_per_host(IDLE_PER_HOST)
         .pool_idle_timeout(IDLE)
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https()
+        .build_https();
+    SharedHttpClient::new(Unvalidated(client))
+}
+
+/// The client, but that nothing is done for each service client that it is handed to: its own check parses the
+/// system's certificates again, and there is a service client for each account.
+#[derive(Debug)]
+struct Unvalidated(SharedHttpClient);
+
+impl HttpClient for Unvalidated {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        self.0.http_connector(settings, components)
+    }
+
+    fn connector_metadata(&self) -> Option<ConnectorMetadata> {
+        self.0.connector_metadata()
+    }
 }

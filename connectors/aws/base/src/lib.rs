@@ -18,6 +18,7 @@ mod organization;
 mod permissions;
 pub mod rates;
 pub mod regions;
+mod role;
 pub mod scope;
 pub mod spec;
 pub mod transcribed;

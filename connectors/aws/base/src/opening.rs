@@ -6,7 +6,6 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_types::SdkConfig;
 use aws_types::region::Region;
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{BoxStream, StreamExt};
@@ -17,6 +16,7 @@ use crate::Regions;
 use crate::account::{OpenAccount, Opener};
 use crate::organization;
 use crate::regions::{self, global_region};
+use crate::role::Principal;
 use crate::scope::{GLOBAL, REGIONAL, Scope, scope_id};
 use crate::spec::{Account, Spec, role_account};
 
@@ -38,7 +38,7 @@ pub struct Place {
     /// What is said about it.
     pub account: PlaceAccount,
     /// Whose credentials assume its role, where they are not those of its own profile.
-    pub principal: Option<Arc<SdkConfig>>,
+    pub principal: Option<Arc<Principal>>,
 }
 
 /// Where it is said what is known of an account.
@@ -127,7 +127,7 @@ impl Opening {
             return vec![Opened::Open(Vec::new())];
         }
         let failed = |error| Opened::Failed(title(&account), error);
-        let open = match self.opener.open(&account, place.principal.as_deref()).await {
+        let open = match self.opener.open(&account, place.principal.as_ref()).await {
             Ok(open) => open,
             Err(error) => return vec![failed(error)],
         };

@@ -60,12 +60,12 @@ impl Scope {
     /// Without an id there is none.
     pub fn arn(&self, service: &str, kind: &str, id: impl Id) -> Option<String> {
         let Self { partition, region, account_id, .. } = self;
-        id.id().map(|id| format!("arn:{partition}:{service}:{region}:{account_id}:{kind}/{id}"))
+        id.id().map(|id| ["arn:", partition, ":", service, ":", region, ":", account_id, ":", kind, "/", id].concat())
     }
 
     /// The ARN of a resource whose name alone is unique: `arn:aws:s3:::name`.
     pub fn arn_global(&self, service: &str, id: impl Id) -> Option<String> {
-        id.id().map(|id| format!("arn:{}:{service}:::{id}", self.partition))
+        id.id().map(|id| ["arn:", self.partition, ":", service, ":::", id].concat())
     }
 }
 

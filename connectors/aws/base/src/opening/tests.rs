@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_config::BehaviorVersion;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_types::SdkConfig;
 use headwater_sdk::Scope as _;
 use headwater_sdk::connector::{Wanted, all_wanted};
 use headwater_sdk::registry::tables_of;
