@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand, ValueEnum};
 use headwater_sdk::text::nearest;
-use headwater_sdk::{Budget, Connector, Destination, Timestamp};
+use headwater_sdk::{Budget, Connector, Destination, Timestamp, task};
 
 use crate::builtin::{Builtin, Registry};
 use crate::config::diagnostic::Diagnostics;
@@ -278,7 +278,9 @@ fn run_sync(
     let outcome = runtime.block_on(async {
         stop.on_signals().context("signals cannot be waited for")?;
         let run = begin(&configuration, arguments, &options).await?;
-        anyhow::Ok(sync::run(configuration, options, sync::Keeping { run, spool: spool.clone() }, progress, stop).await)
+        let keeping = sync::Keeping { run, spool: spool.clone() };
+        // Not on this thread, which is none of the workers: each unit's end would be told to another processor.
+        anyhow::Ok(task::own(sync::run(configuration, options, keeping, progress, stop)).await)
     })?;
     // What a dropped unit has left running is not waited for.
     runtime.shutdown_background();

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, FixedSizeBinaryBuilder, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{
+    ArrayRef, FixedSizeBinaryBuilder, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array,
+};
+use arrow::datatypes::DataType;
 use uuid::Uuid;
 
 use crate::column::{ColumnDef, ColumnWriter};
@@ -28,6 +31,21 @@ impl Default for BatchLimits {
     }
 }
 
+/// Columns of missing values; those of one type in a batch are one array.
+#[derive(Default)]
+struct Nulls(Vec<ArrayRef>);
+
+impl Nulls {
+    fn of(&mut self, kind: &DataType, rows: usize) -> ArrayRef {
+        if let Some(array) = self.0.iter().find(|array| array.data_type() == kind) {
+            return Arc::clone(array);
+        }
+        let array = new_null_array(kind, rows);
+        self.0.push(Arc::clone(&array));
+        array
+    }
+}
+
 /// A key column: its name and where its text comes from.
 enum KeyPart {
     Scope(Vec<u8>),
@@ -45,6 +63,8 @@ pub struct BatchBuilder<T: Table> {
     scope: Vec<String>,
     /// In the order of the names, as the identifier needs them.
     key: Vec<(&'static str, KeyPart)>,
+    columns: Columns<T>,
+    /// None until the first page, when it is known how many rows there are at least.
     writers: Vec<Box<dyn ColumnWriter<Row<T>>>>,
     ids: FixedSizeBinaryBuilder,
     parents: FixedSizeBinaryBuilder,
@@ -58,7 +78,7 @@ impl<T: Table> BatchBuilder<T> {
     /// An empty builder.
     pub fn new(
         schema: Arc<TableSchema>,
-        columns: &[ColumnDef<Row<T>>],
+        columns: &Columns<T>,
         (source, sync_time): (&str, Timestamp),
         scope: &T::Scope,
         limits: BatchLimits,
@@ -78,7 +98,8 @@ impl<T: Table> BatchBuilder<T> {
             sync_time,
             scope: T::SCOPES.columns.iter().map(|column| value(column.name)).collect(),
             key,
-            writers: columns.iter().map(|column| column.writer()).collect(),
+            columns: Arc::clone(columns),
+            writers: Vec::new(),
             ids: FixedSizeBinaryBuilder::with_capacity(0, 16),
             parents: FixedSizeBinaryBuilder::with_capacity(0, 16),
             rows: 0,
@@ -88,8 +109,19 @@ impl<T: Table> BatchBuilder<T> {
         }
     }
 
+    /// Makes room for the rows of a page, before the first of them.
+    pub fn expect(&mut self, rows: usize) {
+        if self.writers.is_empty() {
+            let rows = rows.min(self.limits.rows);
+            self.writers = self.columns.iter().map(|column| column.writer(rows)).collect();
+            self.ids = FixedSizeBinaryBuilder::with_capacity(rows, 16);
+            self.parents = FixedSizeBinaryBuilder::with_capacity(rows, 16);
+        }
+    }
+
     /// Appends a row and answers its `_cq_id`. A row whose key is incomplete is refused.
     pub fn push(&mut self, row: &Row<T>, parent: Option<Uuid>) -> Result<Uuid> {
+        self.expect(0);
         let id = self.identify(row)?;
         // The builder refuses only another width than its own.
         let _ = self.ids.append_value(id.as_bytes());
@@ -141,8 +173,7 @@ impl<T: Table> BatchBuilder<T> {
         }
         let rows = std::mem::take(&mut self.rows);
         self.bytes = 0;
-        let same =
-            |text: &str| -> ArrayRef { Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, rows))) };
+        let same = |text: &str| -> ArrayRef { Arc::new(StringArray::new_repeated(text, rows)) };
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.schema.columns.len());
         for column in schema::sync_columns() {
             arrays.push(match column.name.as_str() {
@@ -155,7 +186,11 @@ impl<T: Table> BatchBuilder<T> {
             });
         }
         arrays.extend(self.scope.iter().map(|value| same(value)));
-        arrays.extend(self.writers.iter_mut().map(|writer| writer.finish()));
+        let mut nulls = Nulls::default();
+        for (writer, column) in self.writers.iter_mut().zip(&*self.columns) {
+            let array = writer.finish();
+            arrays.push(array.unwrap_or_else(|| nulls.of(&column.column.kind.data_type, rows)));
+        }
         RecordBatch::try_new(self.schema.arrow(), arrays)
             .map(Some)
             .map_err(|error| Error::fatal(format!("table {}: {error}", self.schema.name)))

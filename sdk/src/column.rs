@@ -16,11 +16,11 @@ pub trait ColumnWriter<R>: Send {
     fn push_null(&mut self);
     /// Appends the text by which the value stands in a key, or answers false where it is missing.
     fn key_text(&self, row: &R, out: &mut Vec<u8>) -> bool;
-    /// Hands over what was collected and starts anew.
-    fn finish(&mut self) -> ArrayRef;
+    /// Hands over what was collected and starts anew. Where every value was missing, there is nothing to hand over.
+    fn finish(&mut self) -> Option<ArrayRef>;
 }
 
-type NewWriter<R> = Arc<dyn Fn() -> Box<dyn ColumnWriter<R>> + Send + Sync>;
+type NewWriter<R> = Arc<dyn Fn(usize) -> Box<dyn ColumnWriter<R>> + Send + Sync>;
 
 /// What a column is, and how to get it from a row.
 pub struct ColumnDef<R> {
@@ -41,7 +41,7 @@ impl<R: 'static> ColumnDef<R> {
         column.nullable = V::NULLABLE;
         column.origin = origin.to_owned();
         column.shape = json.then(|| V::shape(SHAPE_DEPTH)).filter(serde_json::Value::is_object_or_array);
-        Self { column, writer: Arc::new(move || Box::new(FieldWriter { get, builder: V::builder() })) }
+        Self { column, writer: Arc::new(move |rows| Box::new(FieldWriter { get, collected: Lazy::new(rows) })) }
     }
 
     /// The same column, marked as holding secrets.
@@ -55,12 +55,12 @@ impl<R: 'static> ColumnDef<R> {
     pub fn through<O: 'static>(self, way: Way<O, R>) -> ColumnDef<O> {
         let Self { mut column, writer } = self;
         column.nullable |= matches!(way, Way::Maybe(_));
-        ColumnDef { column, writer: Arc::new(move || Box::new(ThroughWriter { way, inner: writer() })) }
+        ColumnDef { column, writer: Arc::new(move |rows| Box::new(ThroughWriter { way, inner: writer(rows) })) }
     }
 
-    /// An empty writer.
-    pub fn writer(&self) -> Box<dyn ColumnWriter<R>> {
-        (self.writer)()
+    /// An empty writer with room for about so many rows.
+    pub fn writer(&self, rows: usize) -> Box<dyn ColumnWriter<R>> {
+        (self.writer)(rows)
     }
 }
 
@@ -70,29 +70,78 @@ impl<R: crate::WriteJson + 'static> ColumnDef<R> {
         let mut column = Column::new(HASH, uuid::Uuid::column_type(), "A hash of all that the row holds.");
         column.nullable = false;
         column.origin = "hash of the row".to_owned();
-        Self { column, writer: Arc::new(|| Box::new(HashWriter { builder: uuid::Uuid::builder() })) }
+        Self { column, writer: Arc::new(|rows| Box::new(HashWriter { collected: Lazy::new(rows) })) }
     }
 }
 
 /// The name of the column that holds a hash of the row, where a key asks for one.
 pub const HASH: &str = "hash";
 
+/// The values of a column. Most columns of most tables are empty, so there is no builder before the first value.
+struct Lazy<V: Value> {
+    builder: Option<V::Builder>,
+    /// Missing values before the first one that is not.
+    nulls: usize,
+    /// About how many rows there will be.
+    rows: usize,
+}
+
+impl<V: Value> Lazy<V> {
+    fn new(rows: usize) -> Self {
+        Self { builder: None, nulls: 0, rows }
+    }
+
+    fn push(&mut self, value: &V) -> usize {
+        if self.builder.is_none() && value.is_null() {
+            self.nulls += 1;
+            return 1;
+        }
+        value.append(self.builder())
+    }
+
+    fn push_null(&mut self) {
+        match &mut self.builder {
+            Some(builder) => V::append_null(builder),
+            None => self.nulls += 1,
+        }
+    }
+
+    fn builder(&mut self) -> &mut V::Builder {
+        let nulls = &mut self.nulls;
+        self.builder.get_or_insert_with(|| {
+            let mut builder = V::builder(self.rows.max(*nulls));
+            for _ in 0..std::mem::take(nulls) {
+                V::append_null(&mut builder);
+            }
+            builder
+        })
+    }
+
+    fn finish(&mut self) -> Option<ArrayRef> {
+        self.nulls = 0;
+        // The next batch is likely to be like this one.
+        let array = self.builder.take()?.finish();
+        self.rows = array.len();
+        Some(array)
+    }
+}
+
 struct HashWriter {
-    builder: <uuid::Uuid as Value>::Builder,
+    collected: Lazy<uuid::Uuid>,
 }
 
 impl<R: crate::WriteJson> ColumnWriter<R> for HashWriter {
     fn push(&mut self, row: &R) -> usize {
-        crate::cq_id::hash_of(row).append(&mut self.builder)
+        self.collected.push(&crate::cq_id::hash_of(row))
     }
     fn push_null(&mut self) {
-        uuid::Uuid::append_null(&mut self.builder);
+        self.collected.push_null();
     }
     fn key_text(&self, row: &R, out: &mut Vec<u8>) -> bool {
         crate::cq_id::hash_of(row).key_text(out)
     }
-    fn finish(&mut self) -> ArrayRef {
-        ArrayBuilder::finish(&mut self.builder)
+    fn finish(&mut self) -> Option<ArrayRef> {
+        self.collected.finish()
     }
 }
 
@@ -109,7 +158,7 @@ impl ShapeKind for serde_json::Value {
 
 struct FieldWriter<R, V: Value> {
     get: fn(&R) -> &V,
-    builder: V::Builder,
+    collected: Lazy<V>,
 }
 
 impl<R, V: Value> ColumnWriter<R> for FieldWriter<R, V>
@@ -117,16 +166,16 @@ where
     V::Builder: Send,
 {
     fn push(&mut self, row: &R) -> usize {
-        (self.get)(row).append(&mut self.builder)
+        self.collected.push((self.get)(row))
     }
     fn push_null(&mut self) {
-        V::append_null(&mut self.builder);
+        self.collected.push_null();
     }
     fn key_text(&self, row: &R, out: &mut Vec<u8>) -> bool {
         (self.get)(row).key_text(out)
     }
-    fn finish(&mut self) -> ArrayRef {
-        self.builder.finish()
+    fn finish(&mut self) -> Option<ArrayRef> {
+        self.collected.finish()
     }
 }
 
@@ -176,7 +225,7 @@ impl<O, I> ColumnWriter<O> for ThroughWriter<O, I> {
     fn key_text(&self, row: &O, out: &mut Vec<u8>) -> bool {
         self.way.follow(row).is_some_and(|inner| self.inner.key_text(inner, out))
     }
-    fn finish(&mut self) -> ArrayRef {
+    fn finish(&mut self) -> Option<ArrayRef> {
         self.inner.finish()
     }
 }

@@ -6,6 +6,7 @@ use futures::future::BoxFuture;
 use futures::stream::{BoxStream, Stream, StreamExt, TryStreamExt};
 
 use crate::admission::ITEM;
+use crate::calls::{Asked, Polled};
 use crate::error::{Class, Error, Result};
 use crate::memory::Lease;
 use crate::table::{Context, Table};
@@ -68,7 +69,8 @@ pub fn list<T: Table, L: List<T::Record>>(
     call: L,
     ignore: &'static [&'static str],
 ) -> Pages<T::Record> {
-    paced(cx, call, ignore)
+    // These pages are fetched one after another by a task that does nothing else.
+    paced(cx, call, ignore, Polled::Always)
         .map_ok(|(records, lease)| Page { rows: records.into_iter().map(Ok).collect(), lease })
         .boxed()
 }
@@ -82,7 +84,7 @@ pub fn list_get<T: Table, I: Send + 'static, L: List<I>, G: Get<T::Record>>(
     detail: impl Fn(&Context<T>, &I) -> G + Clone + Send + 'static,
 ) -> Pages<T::Record> {
     let cx = cx.clone();
-    let items = paced(&cx, call, ignore).flat_map(|page| {
+    let items = paced(&cx, call, ignore, Polled::Perhaps).flat_map(|page| {
         let (items, lease) = match page {
             Ok((items, lease)) => (items.into_iter().map(Ok).collect(), Some(Arc::new(lease))),
             Err(error) => (vec![Err(error)], None),
@@ -134,7 +136,7 @@ async fn found<T: Table, R: Send + 'static>(
     call: BoxFuture<'static, Result<Option<R>>>,
     ignore: &[&str],
 ) -> Result<Option<R>> {
-    match cx.calls.call_unless_refused(T::NAME, what, call).await {
+    match cx.calls.call_unless_refused(Asked { table: T::NAME, what, polled: Polled::Perhaps }, call).await {
         Err(error) if error.has_code(ignore) => Ok(None),
         found => found,
     }
@@ -145,6 +147,7 @@ fn paced<T: Table, I: Send + 'static, L: List<I>>(
     cx: &Context<T>,
     call: L,
     ignore: &'static [&'static str],
+    polled: Polled,
 ) -> impl Stream<Item = Result<(Vec<I>, Lease)>> + Send + use<T, I, L> {
     let cx = cx.clone();
     futures::stream::unfold((Some(call.pages()), cx), move |(pages, cx)| async move {
@@ -157,7 +160,7 @@ fn paced<T: Table, I: Send + 'static, L: List<I>>(
                 None => Ok((None, pages)),
             }
         };
-        match cx.calls.call_unless_refused(T::NAME, LIST, call).await {
+        match cx.calls.call_unless_refused(Asked { table: T::NAME, what: LIST, polled }, call).await {
             Ok((None, _)) => None,
             Ok((Some(page), pages)) => Some((Ok((page, lease)), (Some(pages), cx))),
             Err(error) if error.has_code(ignore) => None,

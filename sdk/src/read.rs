@@ -129,6 +129,7 @@ impl<T: Table> Reader<T> {
             };
             let lease = Arc::new(lease);
             let (count, mut bytes) = (rows.len() as u64, 0);
+            lock(&self.builder.builder).expect(rows.len());
             for record in rows {
                 let made = match record {
                     Ok(record) => T::row(&cx, record).await,

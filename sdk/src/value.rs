@@ -17,6 +17,9 @@ use crate::json::{WriteJson, write_array};
 use crate::schema::{ColumnType, Extension};
 use crate::types::{Binary, Enum, Inet, KeyValue, KeyValues, Mac, RawJson, Timestamp};
 
+/// Bytes of a text for which there is room at first: many columns are empty, and those that are not are grown to fit.
+pub const TEXT: usize = 8;
+
 /// A type that can be a column.
 ///
 /// Implemented for Rust's scalars, `String`, the types of [`crate::types`], `Option`, `Box`, `Vec` and maps; the
@@ -35,12 +38,16 @@ pub trait Value: WriteJson + Sized {
 
     /// The column's type.
     fn column_type() -> ColumnType;
-    /// An empty builder of the column's type.
-    fn builder() -> Self::Builder;
+    /// An empty builder of the column's type, with room for about so many rows.
+    fn builder(rows: usize) -> Self::Builder;
     /// Appends the value and tells about how many bytes it took.
     fn append(&self, builder: &mut Self::Builder) -> usize;
     /// Appends a missing value.
     fn append_null(builder: &mut Self::Builder);
+    /// Whether the value is missing.
+    fn is_null(&self) -> bool {
+        false
+    }
     /// Appends the value as the text that identifies it in a key, or answers false where it is missing.
     fn key_text(&self, out: &mut Vec<u8>) -> bool {
         self.write_json(out);
@@ -54,8 +61,8 @@ pub trait Many {
     type Builder<T: Value>: ArrayBuilder;
     /// The column's type.
     fn column_type<T: Value>() -> ColumnType;
-    /// An empty builder.
-    fn builder<T: Value>() -> Self::Builder<T>;
+    /// An empty builder with room for about so many rows.
+    fn builder<T: Value>(rows: usize) -> Self::Builder<T>;
     /// Appends one vector and tells about how many bytes it took.
     fn append<T: Value>(items: &[T], builder: &mut Self::Builder<T>) -> usize;
     /// Appends a missing vector.
@@ -81,8 +88,8 @@ impl Many for AsList {
     fn column_type<T: Value>() -> ColumnType {
         ColumnType::plain(DataType::List(list_item::<T>()))
     }
-    fn builder<T: Value>() -> Self::Builder<T> {
-        ListBuilder::with_capacity(T::builder(), 0).with_field(list_item::<T>())
+    fn builder<T: Value>(rows: usize) -> Self::Builder<T> {
+        ListBuilder::with_capacity(T::builder(0), rows).with_field(list_item::<T>())
     }
     fn append<T: Value>(items: &[T], builder: &mut Self::Builder<T>) -> usize {
         let bytes = items.iter().map(|item| item.append(builder.values())).sum::<usize>();
@@ -99,8 +106,8 @@ impl Many for AsJson {
     fn column_type<T: Value>() -> ColumnType {
         ColumnType::of(Extension::Json)
     }
-    fn builder<T: Value>() -> Self::Builder<T> {
-        BinaryBuilder::with_capacity(0, 0)
+    fn builder<T: Value>(rows: usize) -> Self::Builder<T> {
+        BinaryBuilder::with_capacity(rows, rows * TEXT)
     }
     fn append<T: Value>(items: &[T], builder: &mut Self::Builder<T>) -> usize {
         append_json_with(builder, |out| write_array(items, out))
@@ -140,8 +147,8 @@ macro_rules! numbers {
             fn column_type() -> ColumnType {
                 ColumnType::plain(<$arrow as ArrowPrimitiveType>::DATA_TYPE)
             }
-            fn builder() -> Self::Builder {
-                PrimitiveBuilder::with_capacity(0)
+            fn builder(rows: usize) -> Self::Builder {
+                PrimitiveBuilder::with_capacity(rows)
             }
             fn append(&self, builder: &mut Self::Builder) -> usize {
                 builder.append_value(*self);
@@ -162,13 +169,13 @@ numbers! {
 
 /// The members of [`Value`] that are the same for every type with a plain `new` and `append_value`.
 macro_rules! simple {
-    ($builder:ty, $many:ty, $kind:expr, $new:expr, |$value:ident| ($append:expr, $bytes:expr)) => {
+    ($builder:ty, $many:ty, $kind:expr, |$rows:ident| $new:expr, |$value:ident| ($append:expr, $bytes:expr)) => {
         type Builder = $builder;
         type Many = $many;
         fn column_type() -> ColumnType {
             $kind
         }
-        fn builder() -> Self::Builder {
+        fn builder($rows: usize) -> Self::Builder {
             $new
         }
         fn append(&self, builder: &mut Self::Builder) -> usize {
@@ -183,9 +190,13 @@ macro_rules! simple {
 }
 
 impl Value for bool {
-    simple!(BooleanBuilder, AsList, ColumnType::plain(DataType::Boolean), BooleanBuilder::with_capacity(0), |value| (
-        *value, 1
-    ));
+    simple!(
+        BooleanBuilder,
+        AsList,
+        ColumnType::plain(DataType::Boolean),
+        |rows| BooleanBuilder::with_capacity(rows),
+        |value| (*value, 1)
+    );
 }
 
 /// Text is its own key text, without the quotes of JSON.
@@ -200,18 +211,24 @@ macro_rules! text_key {
 }
 
 impl Value for String {
-    simple!(StringBuilder, AsList, ColumnType::plain(DataType::Utf8), StringBuilder::with_capacity(0, 0), |value| (
-        value,
-        value.len() + 4
-    ));
+    simple!(
+        StringBuilder,
+        AsList,
+        ColumnType::plain(DataType::Utf8),
+        |rows| StringBuilder::with_capacity(rows, rows * TEXT),
+        |value| (value, value.len() + 4)
+    );
     text_key!(|value| value.as_bytes());
 }
 
 impl<T: AsRef<str>> Value for Enum<T> {
-    simple!(StringBuilder, AsList, ColumnType::plain(DataType::Utf8), StringBuilder::with_capacity(0, 0), |value| (
-        value.0.as_ref(),
-        value.0.as_ref().len() + 4
-    ));
+    simple!(
+        StringBuilder,
+        AsList,
+        ColumnType::plain(DataType::Utf8),
+        |rows| StringBuilder::with_capacity(rows, rows * TEXT),
+        |value| (value.0.as_ref(), value.0.as_ref().len() + 4)
+    );
     text_key!(|value| value.0.as_ref().as_bytes());
 }
 
@@ -220,39 +237,51 @@ impl Value for Timestamp {
         TimestampMicrosecondBuilder,
         AsList,
         ColumnType::plain(DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))),
-        TimestampMicrosecondBuilder::with_capacity(0).with_timezone("UTC"),
+        |rows| TimestampMicrosecondBuilder::with_capacity(rows).with_timezone("UTC"),
         |value| (value.0, 8)
     );
     text_key!(|value| value.to_rfc3339().as_bytes());
 }
 
 impl Value for Binary {
-    simple!(BinaryBuilder, AsList, ColumnType::plain(DataType::Binary), BinaryBuilder::with_capacity(0, 0), |value| (
-        &value.0,
-        value.0.len() + 4
-    ));
+    simple!(
+        BinaryBuilder,
+        AsList,
+        ColumnType::plain(DataType::Binary),
+        |rows| BinaryBuilder::with_capacity(rows, rows * TEXT),
+        |value| (&value.0, value.0.len() + 4)
+    );
 }
 
 impl Value for RawJson {
-    simple!(BinaryBuilder, AsJson, ColumnType::of(Extension::Json), BinaryBuilder::with_capacity(0, 0), |value| (
-        value.as_str(),
-        value.as_str().len() + 4
-    ));
+    simple!(
+        BinaryBuilder,
+        AsJson,
+        ColumnType::of(Extension::Json),
+        |rows| BinaryBuilder::with_capacity(rows, rows * TEXT),
+        |value| (value.as_str(), value.as_str().len() + 4)
+    );
 }
 
 impl Value for Inet {
-    simple!(BinaryBuilder, AsList, ColumnType::of(Extension::Inet), BinaryBuilder::with_capacity(0, 0), |value| (
-        value.as_str(),
-        value.as_str().len() + 4
-    ));
+    simple!(
+        BinaryBuilder,
+        AsList,
+        ColumnType::of(Extension::Inet),
+        |rows| BinaryBuilder::with_capacity(rows, rows * TEXT),
+        |value| (value.as_str(), value.as_str().len() + 4)
+    );
     text_key!(|value| value.as_str().as_bytes());
 }
 
 impl Value for Mac {
-    simple!(BinaryBuilder, AsList, ColumnType::of(Extension::Mac), BinaryBuilder::with_capacity(0, 0), |value| (
-        value.as_bytes(),
-        12
-    ));
+    simple!(
+        BinaryBuilder,
+        AsList,
+        ColumnType::of(Extension::Mac),
+        |rows| BinaryBuilder::with_capacity(rows, rows * TEXT),
+        |value| (value.as_bytes(), 12)
+    );
 }
 
 impl WriteJson for Uuid {
@@ -270,8 +299,8 @@ impl Value for Uuid {
     fn column_type() -> ColumnType {
         ColumnType::of(Extension::Uuid)
     }
-    fn builder() -> Self::Builder {
-        FixedSizeBinaryBuilder::with_capacity(0, 16)
+    fn builder(rows: usize) -> Self::Builder {
+        FixedSizeBinaryBuilder::with_capacity(rows, 16)
     }
     fn append(&self, builder: &mut Self::Builder) -> usize {
         // The builder refuses only another width than its own, which is fixed above.
@@ -293,8 +322,8 @@ macro_rules! json_value {
         fn column_type() -> $crate::ColumnType {
             $crate::ColumnType::of($crate::Extension::Json)
         }
-        fn builder() -> Self::Builder {
-            $crate::arrow::array::BinaryBuilder::with_capacity(0, 0)
+        fn builder(rows: usize) -> Self::Builder {
+            $crate::arrow::array::BinaryBuilder::with_capacity(rows, rows * $crate::value::TEXT)
         }
         fn append(&self, builder: &mut Self::Builder) -> usize {
             $crate::value::append_json(self, builder)
@@ -323,8 +352,8 @@ impl<T: Value> Value for Vec<T> {
     fn column_type() -> ColumnType {
         T::Many::column_type::<T>()
     }
-    fn builder() -> Self::Builder {
-        T::Many::builder::<T>()
+    fn builder(rows: usize) -> Self::Builder {
+        T::Many::builder::<T>(rows)
     }
     fn append(&self, builder: &mut Self::Builder) -> usize {
         T::Many::append(self, builder)
@@ -341,14 +370,17 @@ impl<T: Value> Value for Box<T> {
     fn column_type() -> ColumnType {
         T::column_type()
     }
-    fn builder() -> Self::Builder {
-        T::builder()
+    fn builder(rows: usize) -> Self::Builder {
+        T::builder(rows)
     }
     fn append(&self, builder: &mut Self::Builder) -> usize {
         (**self).append(builder)
     }
     fn append_null(builder: &mut Self::Builder) {
         T::append_null(builder);
+    }
+    fn is_null(&self) -> bool {
+        (**self).is_null()
     }
     fn key_text(&self, out: &mut Vec<u8>) -> bool {
         (**self).key_text(out)
@@ -362,8 +394,8 @@ impl<T: Value> Value for Option<T> {
     fn column_type() -> ColumnType {
         T::column_type()
     }
-    fn builder() -> Self::Builder {
-        T::builder()
+    fn builder(rows: usize) -> Self::Builder {
+        T::builder(rows)
     }
     fn append(&self, builder: &mut Self::Builder) -> usize {
         match self {
@@ -376,6 +408,9 @@ impl<T: Value> Value for Option<T> {
     }
     fn append_null(builder: &mut Self::Builder) {
         T::append_null(builder);
+    }
+    fn is_null(&self) -> bool {
+        self.as_ref().is_none_or(Value::is_null)
     }
     fn key_text(&self, out: &mut Vec<u8>) -> bool {
         self.as_ref().is_some_and(|value| value.key_text(out))

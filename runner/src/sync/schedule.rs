@@ -37,9 +37,10 @@ pub async fn run(common: Arc<Common>, run: Arc<SourceRun>, opening: Opening, out
             // What is not open yet is not opened any more.
             () = common.stop.stopped(), if found.is_some() => found = None,
             Some(ended) = running.join_next() => take(&common, &run, ended, outcome).await,
-            // Places are opened no faster than their units can run.
+            // Places are opened no faster than their units can run, but for as many as may run at once: a place takes
+            // calls to open, and nobody is to wait for them.
             step = async { caught(Class::Fatal, found.as_mut()?.next()).await.transpose() },
-                if found.is_some() && units.is_empty() =>
+                if found.is_some() && units.len() < most =>
             {
                 match step {
                     Some(Ok(step)) => units.extend(common.note(run.index, step, outcome)),

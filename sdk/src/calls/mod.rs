@@ -55,6 +55,26 @@ pub struct Calls {
     gates: Arc<Gates>,
 }
 
+/// What a call is made for.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked {
+    /// The table.
+    pub table: &'static str,
+    /// The table's part that is asked for.
+    pub what: &'static str,
+    /// Whether a task of its own is needed.
+    pub polled: Polled,
+}
+
+/// Whether whoever waits for a call polls it until it is done.
+#[derive(Clone, Copy)]
+pub(crate) enum Polled {
+    /// It does nothing else meanwhile.
+    Always,
+    /// It may wait for something else first: see [`Calls::call`].
+    Perhaps,
+}
+
 /// What all units of a source share.
 struct Source {
     limits: Limits,
@@ -140,22 +160,29 @@ impl Calls {
         table: &'static str,
         call: impl Future<Output = T> + Send + 'static,
     ) -> T {
-        let current = Current { calls: self.clone(), table };
-        task::own(CURRENT.scope(current, call)).await
+        task::own(self.call_here(table, call)).await
     }
 
-    /// The same for a call that yields a result: where the service has refused it often and never let it through, it is
-    /// not made any more, and the answer is the last refusal. `what` is the table's part that is asked for.
-    pub async fn call_unless_refused<T: Send + 'static>(
+    /// The same without a task of its own, for whoever polls for nothing else meanwhile.
+    fn call_here<F: Future>(&self, table: &'static str, call: F) -> impl Future<Output = F::Output> + use<F> {
+        CURRENT.scope(Current { calls: self.clone(), table }, call)
+    }
+
+    /// Makes the calls of a future that yields a result: where the service has refused it often and never let it
+    /// through, it is not made any more, and the answer is the last refusal.
+    pub(crate) async fn call_unless_refused<T: Send + 'static>(
         &self,
-        table: &'static str,
-        what: &'static str,
+        asked: Asked,
         call: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
+        let Asked { table, what, polled } = asked;
         if let Some(error) = self.refusals.standing(table, what) {
             return Err(error);
         }
-        let answer = self.call(table, call).await;
+        let answer = match polled {
+            Polled::Always => self.call_here(table, call).await,
+            Polled::Perhaps => self.call(table, call).await,
+        };
         self.refusals.note(table, what, answer.as_ref().err());
         answer
     }

@@ -200,7 +200,7 @@ mod tests {
     fn column<T: Value>(values: &[Option<T>]) -> (FieldRef, ArrayRef) {
         let kind = T::column_type();
         let field = crate::schema::Column::new("column", kind, "").field();
-        let mut builder = T::builder();
+        let mut builder = T::builder(0);
         for value in values {
             match value {
                 Some(value) => drop(value.append(&mut builder)),

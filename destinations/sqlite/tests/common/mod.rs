@@ -89,7 +89,7 @@ pub fn row(arn: &str) -> Row {
 }
 
 fn array<T: Value>(values: impl IntoIterator<Item = Option<T>>) -> ArrayRef {
-    let mut builder = T::builder();
+    let mut builder = T::builder(0);
     for value in values {
         match value {
             Some(value) => drop(value.append(&mut builder)),
