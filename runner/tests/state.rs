@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use headwater::state::{Place, Run, State, StateError};
 use headwater_sdk::destination::MigrateMode;
-use headwater_sdk::{Destination, Error, Part, PartWriter, Result, TableSchema, Timestamp, async_trait};
+use headwater_sdk::{
+    ColumnType, Destination, Error, Part, PartWriter, Result, Stored, TableSchema, Timestamp, async_trait,
+};
 use tempfile::TempDir;
 
 const FIRST: Timestamp = Timestamp(1_795_251_542_123_456);
@@ -252,6 +254,10 @@ impl Destination for Forgetful {
     async fn check(&self) -> Result<()> {
         Ok(())
     }
+    fn stores(&self, kind: &ColumnType) -> Stored {
+        Stored::whole(kind.name())
+    }
+
     async fn migrate(&self, _: &[std::sync::Arc<TableSchema>], _: MigrateMode) -> Result<()> {
         Ok(())
     }

@@ -10,8 +10,9 @@ use async_trait::async_trait;
 use serde::Deserialize;
 
 use crate::error::Result;
+use crate::fidelity::Stored;
 use crate::memory::Budget;
-use crate::schema::TableSchema;
+use crate::schema::{ColumnType, TableSchema};
 use crate::state::StateStore;
 use crate::types::Timestamp;
 
@@ -104,6 +105,10 @@ pub trait Destination: Send + Sync {
         let _ = mode;
         Ok(())
     }
+
+    /// How the values of a type are stored. What is declared to be lost is told once in a sync; the acceptance suite makes
+    /// sure that nothing else is.
+    fn stores(&self, kind: &ColumnType) -> Stored;
 
     /// The memory of the run, which buffers are counted in; called before anything else, and only the first call counts.
     /// What a destination holds is at most a quarter of it.

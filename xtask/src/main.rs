@@ -6,6 +6,7 @@
 mod bench;
 mod binary;
 mod demo;
+mod fidelity;
 mod process;
 mod python;
 #[cfg(test)]

@@ -15,6 +15,8 @@ use headwater_codegen::source::CrateSource;
 use headwater_codegen::transcribe::{HEADER, transcribe};
 use syn::ext::IdentExt;
 
+use crate::fidelity;
+
 /// A package below `connectors/` with its tables.
 pub struct Connector {
     /// The folder below `connectors/`, such as `aws/ec2`.
@@ -88,6 +90,9 @@ impl Project {
                     .with_context(|| format!("connectors/{}", connector.id))?;
                 outputs.insert(Path::new("connectors").join(&connector.id).join("src/generated.rs"), text);
             }
+        }
+        if let Some(text) = fidelity::document(&self.root)? {
+            outputs.insert(PathBuf::from("docs/type-fidelity.md"), text);
         }
         for (family, members) in families {
             outputs.insert(Path::new("docs/tables").join(format!("{family}.md")), table_list(family, &members));

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::destination::MigrateMode;
-use headwater_sdk::{Committed, Destination, Error, Outcome, Part, PartWriter, Result, TableSchema, async_trait};
+use headwater_sdk::{
+    ColumnType, Committed, Destination, Error, Outcome, Part, PartWriter, Result, Stored, TableSchema, async_trait,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
@@ -57,6 +59,10 @@ struct Writer {
 impl Destination for Discard {
     async fn check(&self) -> Result<()> {
         Ok(())
+    }
+
+    fn stores(&self, kind: &ColumnType) -> Stored {
+        Stored::whole(kind.name())
     }
 
     async fn migrate(&self, tables: &[Arc<TableSchema>], _: MigrateMode) -> Result<()> {

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use headwater_sdk::destination::MigrateMode;
 use headwater_sdk::{
-    Budget, Destination, Error, Part, PartWriter, Result, StateStore, TableSchema, WriteMode, async_trait, local,
+    Budget, ColumnType, Destination, Error, Part, PartWriter, Result, StateStore, Stored, TableSchema, WriteMode,
+    async_trait, local,
 };
 
 use crate::encode;
@@ -90,6 +91,10 @@ impl Destination for Folder {
 
     fn supports(&self, mode: WriteMode) -> Result<()> {
         self.0.settings.template.check(mode)
+    }
+
+    fn stores(&self, kind: &ColumnType) -> Stored {
+        encode::stored(self.0.settings.encoding, kind)
     }
 
     fn use_memory(&self, budget: &Budget) {

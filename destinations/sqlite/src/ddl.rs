@@ -3,7 +3,7 @@
 use headwater_sdk::arrow::datatypes::DataType;
 use headwater_sdk::plain::is_bytes;
 use headwater_sdk::schema::{SOURCE_NAME, SYNC_TIME};
-use headwater_sdk::{Column, ColumnType, TableSchema};
+use headwater_sdk::{Column, ColumnType, Stored, TableSchema};
 
 /// A name as SQL: in double quotes, with those in it doubled.
 pub fn quote(name: &str) -> String {
@@ -28,6 +28,19 @@ pub fn declared(kind: &ColumnType) -> &'static str {
         DataType::Timestamp(..) => "TIMESTAMP",
         data_type if is_bytes(data_type) => "BLOB",
         _ => "TEXT",
+    }
+}
+
+/// How a type's values are stored, and which of them cannot be had back.
+pub fn stored(kind: &ColumnType) -> Stored {
+    let name = declared(kind);
+    match &kind.data_type {
+        DataType::UInt64 => Stored::losing(name, "numbers beyond 9223372036854775807 are refused"),
+        data_type if data_type.is_floating() => Stored::losing(name, "NaN becomes NULL, and zero has no sign"),
+        DataType::List(item) if item.data_type().is_floating() => {
+            Stored::losing(name, "NaN and infinities become null")
+        }
+        _ => Stored::whole(name),
     }
 }
 

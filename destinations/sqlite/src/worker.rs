@@ -9,10 +9,12 @@ use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::destination::MigrateMode;
 use headwater_sdk::memory::Lease;
 use headwater_sdk::{
-    Budget, Committed, Destination, Error, Outcome, Part, PartWriter, Result, StateStore, TableSchema, async_trait,
+    Budget, ColumnType, Committed, Destination, Error, Outcome, Part, PartWriter, Result, StateStore, Stored,
+    TableSchema, async_trait,
 };
 use tokio::sync::{mpsc, oneshot};
 
+use crate::ddl::stored;
 use crate::location::Location;
 use crate::state::State;
 use crate::store::{Rows, Store};
@@ -156,6 +158,10 @@ impl Destination for Sqlite {
         lease.set((budget.total() / 16).min(CACHE));
         // Only the first call counts, before the database is opened.
         let _ = self.0.memory.set(lease);
+    }
+
+    fn stores(&self, kind: &ColumnType) -> Stored {
+        stored(kind)
     }
 
     async fn migrate(&self, tables: &[Arc<TableSchema>], mode: MigrateMode) -> Result<()> {

@@ -197,6 +197,11 @@ impl Common {
         for target in &used {
             target.use_memory(&self.options.memory);
         }
+        for target in &used {
+            for loss in target.losses() {
+                tracing::warn!("{loss}");
+            }
+        }
         if !self.options.no_migrate {
             for target in &used {
                 tracing::info!(destination = target.name, "tables are made ready");

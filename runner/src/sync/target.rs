@@ -1,12 +1,13 @@
 //! A destination in use: its tables as it writes them, and its parts.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::destination::MigrateMode;
 use headwater_sdk::{
-    Budget, Class, Committed, Destination, Error, Outcome, Part, PartWriter, Result, TableSchema, Timestamp, WriteMode,
+    Budget, Class, Committed, Destination, Error, Outcome, Part, PartWriter, Result, Stored, TableSchema, Timestamp,
+    WriteMode,
 };
 
 use super::panics::caught;
@@ -53,6 +54,32 @@ impl Target {
     /// Has the destination count its buffers in the memory of the run.
     pub fn use_memory(&self, budget: &Budget) {
         self.destination.use_memory(budget);
+    }
+
+    /// What the destination does not keep of the values of these tables, a line for each type.
+    pub fn losses(&self) -> Vec<String> {
+        let mut losses: BTreeMap<(String, Stored), Vec<String>> = BTreeMap::new();
+        let mut tables: Vec<&TableSchema> = self.tables.values().map(|table| &**table).collect();
+        tables.sort_by(|a, b| a.name.cmp(&b.name));
+        for table in tables {
+            for column in &table.columns {
+                let stored = self.destination.stores(&column.kind);
+                if stored.lost.is_some() {
+                    let columns = losses.entry((column.kind.name(), stored)).or_default();
+                    columns.push(format!("{}.{}", table.name, column.name));
+                }
+            }
+        }
+        let line = |((kind, stored), columns): ((String, Stored), Vec<String>)| {
+            let Stored { name: stored, lost } = stored;
+            let (lost, first) = (lost.unwrap_or_default(), columns.first().cloned().unwrap_or_default());
+            let columns = match columns.len() {
+                1 => first,
+                count => format!("{count} columns, such as {first}"),
+            };
+            format!("destination {}: {kind} is stored as {stored}, and {lost} ({columns})", self.name)
+        };
+        losses.into_iter().map(line).collect()
     }
 
     /// Makes all tables ready.

@@ -8,7 +8,7 @@ use std::fs::File;
 use headwater_sdk::arrow::array::{BooleanArray, RecordBatch};
 use headwater_sdk::arrow::compute::filter_record_batch;
 use headwater_sdk::arrow::datatypes::SchemaRef;
-use headwater_sdk::{Error, Result, TableSchema};
+use headwater_sdk::{ColumnType, Error, Result, Stored, TableSchema};
 
 use crate::memory::{Memory, OPEN_FILE, Share};
 use crate::spec::Encoding;
@@ -58,6 +58,15 @@ pub fn check(encoding: Encoding, table: &TableSchema) -> Result<()> {
     match encoding {
         Encoding::Parquet { .. } => parquet::check(&table.arrow()),
         Encoding::Json { .. } | Encoding::Csv { .. } => Ok(()),
+    }
+}
+
+/// How a type's values are stored, and which of them cannot be had back.
+pub fn stored(encoding: Encoding, kind: &ColumnType) -> Stored {
+    match encoding {
+        Encoding::Parquet { .. } => parquet::stored(kind),
+        Encoding::Json { .. } => text::stored_json(kind),
+        Encoding::Csv { .. } => text::stored_csv(kind),
     }
 }
 

@@ -5,13 +5,13 @@ use std::io;
 use std::sync::Arc;
 
 use headwater_sdk::arrow::array::{ArrayRef, RecordBatch};
-use headwater_sdk::arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
+use headwater_sdk::arrow::datatypes::{DataType, Field, FieldRef, IntervalUnit, Schema, SchemaRef};
 use headwater_sdk::schema::ID;
-use headwater_sdk::{Extension, Result, plain};
+use headwater_sdk::{Column, ColumnType, Extension, Result, Stored, plain};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{Compression, LogicalType, ZstdLevel};
 use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{ColumnPath, SchemaDescriptor, Type, TypePtr};
@@ -62,14 +62,72 @@ fn parquet_schema(schema: &Schema) -> Result<SchemaDescriptor> {
     ArrowSchemaConverter::new().convert(&schema).map_err(wrong)
 }
 
+/// Whether a type is an interval of months, days and nanoseconds, or holds some: Parquet's has milliseconds.
+fn has_nanosecond_intervals(kind: &DataType) -> bool {
+    match kind {
+        DataType::Interval(unit) => *unit == IntervalUnit::MonthDayNano,
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::Map(item, _) => has_nanosecond_intervals(item.data_type()),
+        DataType::Struct(fields) => fields.iter().any(|field| has_nanosecond_intervals(field.data_type())),
+        _ => false,
+    }
+}
+
+/// A field as it is stored: what Parquet or its readers do not have is text.
+fn plain_field(field: &Field) -> Field {
+    if !has_nanosecond_intervals(field.data_type()) {
+        return plain::text_field(field, &mark);
+    }
+    let mut metadata = field.metadata().clone();
+    metadata.insert(TYPE.to_owned(), "interval".to_owned());
+    field.clone().with_data_type(DataType::Utf8).with_metadata(metadata)
+}
+
+/// The column that goes with [`plain_field`].
+fn plain_column(from: &FieldRef, to: &FieldRef, array: &ArrayRef) -> Result<ArrayRef> {
+    if has_nanosecond_intervals(from.data_type()) {
+        return Ok(Arc::new(plain::text(from, array)?));
+    }
+    plain::text_column(from, to, array)
+}
+
 fn plain_schema(schema: &Schema) -> SchemaRef {
-    let fields: Vec<Field> = schema.fields().iter().map(|field| plain::text_field(field, &mark)).collect();
+    let fields: Vec<Field> = schema.fields().iter().map(|field| plain_field(field)).collect();
     Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
 }
 
 /// Whether a table has a column that Parquet cannot hold.
 pub fn check(schema: &Schema) -> Result<()> {
     parquet_schema(&plain_schema(schema)).map(|_| ())
+}
+
+/// How a type's values are stored: by Parquet's own name of the type.
+pub fn stored(kind: &ColumnType) -> Stored {
+    let field = Column::new("value", kind.clone(), "").field();
+    match parquet_schema(&plain_schema(&Schema::new(vec![field]))) {
+        Ok(schema) => Stored::whole(type_name(&schema.root_schema().get_fields()[0])),
+        Err(error) => Stored::losing("none", format!("the table is refused: {error}")),
+    }
+}
+
+/// Source of the names: <https://parquet.apache.org/docs/file-format/types/logicaltypes/>.
+fn type_name(field: &Type) -> String {
+    let utc = |utc: bool| if utc { "UTC" } else { "local" };
+    match (field.get_basic_info().logical_type_ref(), field) {
+        (Some(LogicalType::Decimal(kind)), _) => format!("DECIMAL({}, {})", kind.precision, kind.scale),
+        (Some(LogicalType::Integer(kind)), _) => {
+            format!("INT({}, {})", kind.bit_width, if kind.is_signed { "signed" } else { "unsigned" })
+        }
+        (Some(LogicalType::Timestamp(kind)), _) => {
+            format!("TIMESTAMP({:?}, {})", kind.unit, utc(kind.is_adjusted_to_u_t_c))
+        }
+        (Some(LogicalType::Time(kind)), _) => format!("TIME({:?}, {})", kind.unit, utc(kind.is_adjusted_to_u_t_c)),
+        (Some(logical), _) => format!("{logical:?}").to_uppercase(),
+        (None, Type::PrimitiveType { physical_type, .. }) => physical_type.to_string(),
+        (None, Type::GroupType { .. }) => "group".to_owned(),
+    }
 }
 
 fn writer(schema: &SchemaRef, file: File, zstd: bool) -> Result<SerializedFileWriter<File>> {
@@ -106,7 +164,7 @@ impl Sink {
         let mut row_group = self.writer.next_row_group().map_err(wrong)?;
         // One column after another, because an encoder takes some hundred kilobytes even for a few rows.
         for (index, (from, to)) in self.from.fields().iter().zip(self.to.fields()).enumerate() {
-            let arrays = batches.iter().map(|batch| plain::text_column(from, to, batch.column(index)));
+            let arrays = batches.iter().map(|batch| plain_column(from, to, batch.column(index)));
             let arrays = arrays.collect::<Result<Vec<_>>>()?;
             let chunks = encode(to, &fields[index], &properties, &arrays, &mut encoder).map_err(wrong)?;
             for chunk in chunks {

@@ -11,7 +11,7 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use headwater_sdk::arrow::array::{ArrayRef, RecordBatch};
 use headwater_sdk::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use headwater_sdk::{Extension, Result, plain};
+use headwater_sdk::{ColumnType, Extension, Result, Stored, plain};
 
 use super::wrong;
 
@@ -117,6 +117,41 @@ impl Sink {
             Self::Csv { writer, .. } => writer.into_inner(),
         };
         out.finish().map_err(wrong)
+    }
+}
+
+/// How a type's values are stored in JSON Lines.
+pub fn stored_json(kind: &ColumnType) -> Stored {
+    const LOST: &str = "NaN and infinities become null";
+    if let Some(extension) = kind.extension {
+        return match extension {
+            Extension::Json => Stored::losing("any", "JSON's own null is a missing value"),
+            _ => Stored::whole("string"),
+        };
+    }
+    match &kind.data_type {
+        DataType::Boolean => Stored::whole("boolean"),
+        kind if kind.is_integer() => Stored::whole("number"),
+        kind if kind.is_floating() => Stored::losing("number", LOST),
+        DataType::List(item) if item.data_type().is_floating() => Stored::losing("array", LOST),
+        DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) => Stored::whole("array"),
+        DataType::Struct(_) | DataType::Map(..) => Stored::whole("object"),
+        _ => Stored::whole("string"),
+    }
+}
+
+/// How a type's values are stored in CSV.
+pub fn stored_csv(kind: &ColumnType) -> Stored {
+    const EMPTY: &str = "an empty value becomes NULL";
+    const LOST: &str = "NaN and infinities become null";
+    if kind.extension.is_some() {
+        return Stored::whole("text");
+    }
+    match &kind.data_type {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Stored::losing("text", EMPTY),
+        kind if plain::is_bytes(kind) => Stored::losing("text", EMPTY),
+        DataType::List(item) if item.data_type().is_floating() => Stored::losing("text", LOST),
+        _ => Stored::whole("text"),
     }
 }
 

@@ -1,0 +1,431 @@
+//! The cases of the acceptance suite, each on a place of its own. They panic where something is not as it must be.
+
+use std::sync::Arc;
+
+use super::Subject;
+use super::things::{
+    HERE, OTHER, Origin, THERE, Thing, array, at, batch, batch_of, column, part, table, thing, things,
+};
+use crate::destination::{Committed, Destination, MigrateMode, Outcome, Part, WriteMode};
+use crate::error::Result;
+use crate::schema::TableSchema;
+
+const MODES: [WriteMode; 3] = [WriteMode::OverwriteDeleteStale, WriteMode::Overwrite, WriteMode::Append];
+
+fn good<T>(result: Result<T>, what: &str) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => panic!("{what}: {error}"),
+    }
+}
+
+/// Opens the destination and makes a table ready for a mode.
+pub(super) async fn ready(subject: &dyn Subject, table: &TableSchema, mode: WriteMode) -> Box<dyn Destination> {
+    let destination = subject.open();
+    good(destination.check().await, "check");
+    let table = if mode == WriteMode::Append { table.without_key() } else { table.clone() };
+    good(destination.migrate(&[Arc::new(table)], MigrateMode::Safe).await, "migrate");
+    destination
+}
+
+async fn write(destination: &dyn Destination, part: Part, from: Origin, batches: &[Vec<Thing>]) -> Committed {
+    good(try_write(destination, part, from, batches, Outcome::Complete).await, "write")
+}
+
+async fn try_write(
+    destination: &dyn Destination,
+    part: Part,
+    from: Origin,
+    batches: &[Vec<Thing>],
+    outcome: Outcome,
+) -> Result<Committed> {
+    let (table, time) = (Arc::clone(&part.table), part.sync_time);
+    let mut writer = destination.begin(part).await?;
+    for rows in batches {
+        writer.write(batch(&table, from, time, rows)).await?;
+    }
+    writer.commit(outcome).await
+}
+
+/// The rows that can be seen, as source, region, time and row.
+async fn seen(subject: &dyn Subject, table: &TableSchema) -> Vec<(String, String, Option<String>, Thing)> {
+    let rows = subject.rows(table).await;
+    let of = |row: &[Option<String>], name: &str| -> Option<String> {
+        let index = table.columns.iter().position(|column| column.name == name);
+        index.and_then(|index| row.get(index)).cloned().flatten()
+    };
+    let mut all: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            let thing = Thing {
+                name: of(row, "name").unwrap_or_default(),
+                text: of(row, "text"),
+                number: of(row, "number").and_then(|number| number.parse().ok()),
+            };
+            let unit = (of(row, "_cq_source_name").unwrap_or_default(), of(row, "region").unwrap_or_default());
+            (unit.0, unit.1, of(row, "_cq_sync_time"), thing)
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+/// The rows that can be seen, whatever unit they are of.
+async fn rows(subject: &dyn Subject, table: &TableSchema) -> Vec<Thing> {
+    let mut rows: Vec<Thing> = seen(subject, table).await.into_iter().map(|(_, _, _, row)| row).collect();
+    rows.sort();
+    rows
+}
+
+fn modes(destination: &dyn Destination) -> Vec<WriteMode> {
+    MODES.into_iter().filter(|mode| destination.supports(*mode).is_ok()).collect()
+}
+
+fn many(range: std::ops::Range<i64>) -> Vec<Thing> {
+    range.map(|number| thing(&format!("n{number:06}"), number)).collect()
+}
+
+/// Nothing of a part is seen before its commit, and nothing at all of one that is dropped.
+pub async fn a_part_is_seen_when_it_is_committed(subject: &dyn Subject) {
+    for (index, mode) in modes(&*subject.open()).into_iter().enumerate() {
+        let table = things(&format!("seen_{index}"));
+        let destination = ready(subject, &table, mode).await;
+        let (first, second) = (many(0..3), many(3..5));
+        let part = |from| part(&table, from, at(0), mode);
+        let batch = |from, rows: &[Thing]| batch(&part(from).table, from, at(0), rows);
+        let mut writer = good(destination.begin(part(HERE)).await, "begin");
+        good(writer.write(batch(HERE, &first)).await, "write");
+        let mut dropped = good(destination.begin(part(THERE)).await, "begin");
+        good(dropped.write(batch(THERE, &many(10..12))).await, "write");
+        drop(dropped);
+        good(writer.write(batch(HERE, &[])).await, "an empty batch");
+        good(writer.write(batch(HERE, &second)).await, "write");
+        assert_eq!(rows(subject, &table).await, [], "{mode:?}: nothing is committed");
+        let committed = good(writer.commit(Outcome::Complete).await, "commit");
+        assert_eq!((committed.written, committed.deleted), (5, 0), "{mode:?}");
+        assert_eq!(rows(subject, &table).await, many(0..5), "{mode:?}");
+        good(destination.close().await, "close");
+        assert_eq!(rows(subject, &table).await, many(0..5), "{mode:?}");
+    }
+}
+
+/// In both modes with keys, a row that is there is replaced as a whole.
+pub async fn rows_with_a_key_are_replaced(subject: &dyn Subject) {
+    let keyed = |mode: &WriteMode| *mode != WriteMode::Append;
+    for (index, mode) in modes(&*subject.open()).into_iter().filter(keyed).enumerate() {
+        let table = things(&format!("replaced_{index}"));
+        let destination = ready(subject, &table, mode).await;
+        write(&*destination, part(&table, HERE, at(0), mode), HERE, &[many(0..4)]).await;
+        let mut next = many(2..6);
+        next[0] = Thing { name: next[0].name.clone(), text: None, number: Some(-1) };
+        write(&*destination, part(&table, HERE, at(1), mode), HERE, &[next.clone()]).await;
+        let mut expected = next;
+        if mode == WriteMode::Overwrite {
+            expected.splice(0..0, many(0..2));
+        }
+        assert_eq!(rows(subject, &table).await, expected, "{mode:?}");
+        good(destination.close().await, "close");
+    }
+}
+
+/// Of rows with one key in a part, in one batch or in several, the last one stays.
+pub async fn the_last_of_equal_keys_stays(subject: &dyn Subject) {
+    let keyed = |mode: &WriteMode| *mode != WriteMode::Append;
+    for (index, mode) in modes(&*subject.open()).into_iter().filter(keyed).enumerate() {
+        let table = things(&format!("equal_{index}"));
+        let destination = ready(subject, &table, mode).await;
+        let batches = [vec![thing("a", 1), thing("b", 1), thing("a", 2)], vec![thing("c", 1)], vec![thing("b", 2)]];
+        let committed = write(&*destination, part(&table, HERE, at(0), mode), HERE, &batches).await;
+        assert_eq!(committed.written, 3, "{mode:?}");
+        assert_eq!(rows(subject, &table).await, [thing("a", 2), thing("b", 2), thing("c", 1)], "{mode:?}");
+        good(destination.close().await, "close");
+    }
+}
+
+/// In write mode `append` every row is a row more, also one that came before.
+pub async fn added_rows_are_added(subject: &dyn Subject) {
+    let mode = WriteMode::Append;
+    if subject.open().supports(mode).is_err() {
+        return;
+    }
+    let table = things("added");
+    let destination = ready(subject, &table, mode).await;
+    let rows_of = vec![thing("a", 1), thing("a", 1), thing("b", 1)];
+    for sync in 0..2 {
+        let committed =
+            write(&*destination, part(&table, HERE, at(sync), mode), HERE, std::slice::from_ref(&rows_of)).await;
+        assert_eq!((committed.written, committed.deleted), (3, 0));
+    }
+    let mut expected = [rows_of.clone(), rows_of].concat();
+    expected.sort();
+    assert_eq!(rows(subject, &table).await, expected);
+    good(destination.close().await, "close");
+}
+
+/// Rows that were not seen again are removed in the unit that was synced, and in no other.
+pub async fn stale_rows_go_with_their_unit(subject: &dyn Subject) {
+    let mode = WriteMode::OverwriteDeleteStale;
+    if subject.open().supports(mode).is_err() {
+        return;
+    }
+    let table = things("stale");
+    let destination = ready(subject, &table, mode).await;
+    for (from, range) in [(HERE, 0..4), (THERE, 10..14), (OTHER, 20..24)] {
+        write(&*destination, part(&table, from, at(0), mode), from, &[many(range)]).await;
+    }
+    write(&*destination, part(&table, HERE, at(1), mode), HERE, &[many(1..3)]).await;
+    let expected = [many(1..3), many(10..14), many(20..24)].concat();
+    assert_eq!(rows(subject, &table).await, expected);
+    let times: Vec<Option<String>> = seen(subject, &table).await.into_iter().map(|(_, _, time, _)| time).collect();
+    assert_eq!(times.iter().collect::<std::collections::BTreeSet<_>>().len(), 2, "the rows say when they were synced");
+    good(destination.close().await, "close");
+}
+
+/// A unit that has no rows any more leaves none; a table that never had a row is there all the same.
+pub async fn a_unit_without_rows_is_all_stale(subject: &dyn Subject) {
+    let mode = WriteMode::OverwriteDeleteStale;
+    if subject.open().supports(mode).is_err() {
+        return;
+    }
+    let table = things("none");
+    let destination = ready(subject, &table, mode).await;
+    let committed = write(&*destination, part(&table, HERE, at(0), mode), HERE, &[]).await;
+    assert_eq!((committed.written, committed.deleted), (0, 0));
+    write(&*destination, part(&table, HERE, at(1), mode), HERE, &[many(0..3)]).await;
+    write(&*destination, part(&table, HERE, at(2), mode), HERE, &[vec![]]).await;
+    assert_eq!(rows(subject, &table).await, []);
+    good(destination.close().await, "close");
+}
+
+/// What is missing in a unit that failed is not known to be gone.
+pub async fn a_partial_unit_removes_nothing(subject: &dyn Subject) {
+    for (index, mode) in modes(&*subject.open()).into_iter().enumerate() {
+        let table = things(&format!("partial_{index}"));
+        let destination = ready(subject, &table, mode).await;
+        write(&*destination, part(&table, HERE, at(0), mode), HERE, &[many(0..4)]).await;
+        let partial = part(&table, HERE, at(1), mode);
+        let committed = try_write(&*destination, partial, HERE, &[vec![thing("n000001", -1)]], Outcome::Partial).await;
+        let committed = good(committed, "a partial part");
+        assert_eq!(committed.deleted, 0, "{mode:?}");
+        let names: std::collections::BTreeSet<String> =
+            rows(subject, &table).await.into_iter().map(|row| row.name).collect();
+        let expected = many(0..4).into_iter().map(|row| row.name).collect();
+        assert_eq!(names, expected, "{mode:?}");
+        good(destination.close().await, "close");
+    }
+}
+
+/// A part that was left open by a process that is gone, or was committed but not noted, is written again by the sync
+/// that goes on: in the end there is what one attempt would have written.
+pub async fn a_unit_written_half_is_written_again(subject: &dyn Subject) {
+    for (index, mode) in modes(&*subject.open()).into_iter().enumerate() {
+        let table = things(&format!("half_{index}"));
+        let first = ready(subject, &table, mode).await;
+        let part = part(&table, HERE, at(0), mode);
+        let mut half = good(first.begin(part.clone()).await, "begin");
+        good(half.write(batch(&part.table, HERE, at(0), &many(0..2))).await, "write");
+        drop((half, first));
+        let second = ready(subject, &table, mode).await;
+        write(&*second, part.clone(), HERE, &[many(0..3)]).await;
+        drop(second);
+        let third = ready(subject, &table, mode).await;
+        let again = Part { resumed: true, ..part };
+        write(&*third, again, HERE, &[many(0..4)]).await;
+        assert_eq!(rows(subject, &table).await, many(0..4), "{mode:?}");
+        good(third.close().await, "close");
+    }
+}
+
+/// Whoever opens the target after the close finds all that was committed.
+pub async fn what_was_committed_is_there_after_the_close(subject: &dyn Subject) {
+    let mode = WriteMode::OverwriteDeleteStale;
+    let table = things("flushed");
+    let destination = ready(subject, &table, mode).await;
+    for unit in 0..20 {
+        let from = [HERE, THERE, OTHER][unit % 3];
+        let part =
+            Part { scope: format!("{unit}"), ..part(&table, from, at(unit as i64), WriteMode::OverwriteDeleteStale) };
+        write(&*destination, part, from, &[many(unit as i64 % 3 * 1000..unit as i64 % 3 * 1000 + 500)]).await;
+    }
+    let before = rows(subject, &table).await;
+    good(destination.close().await, "close");
+    drop(destination);
+    let reopened = subject.open();
+    good(reopened.check().await, "check");
+    assert_eq!(rows(subject, &table).await.len(), before.len());
+    assert!(before.len() >= 1500, "{}", before.len());
+}
+
+/// Many units of many tables are open at once.
+pub async fn tables_are_written_at_once(subject: &dyn Subject) {
+    let mode = WriteMode::OverwriteDeleteStale;
+    let tables: Vec<TableSchema> = (0..8).map(|number| things(&format!("at_once_{number}"))).collect();
+    let destination = subject.open();
+    let all: Vec<Arc<TableSchema>> = tables.iter().cloned().map(Arc::new).collect();
+    good(destination.migrate(&all, MigrateMode::Safe).await, "migrate");
+    let writes = tables.iter().flat_map(|table| {
+        let destination = &destination;
+        [(HERE, 0), (THERE, 5000), (OTHER, 10_000)].map(|(from, first)| async move {
+            let batches: Vec<Vec<Thing>> =
+                (0..5).map(|batch| many(first + batch * 100..first + batch * 100 + 100)).collect();
+            write(&**destination, part(table, from, at(0), mode), from, &batches).await
+        })
+    });
+    for committed in futures::future::join_all(writes).await {
+        assert_eq!(committed.written, 500);
+    }
+    for table in &tables {
+        let expected = [many(0..500), many(5000..5500), many(10_000..10_500)].concat();
+        assert_eq!(rows(subject, table).await, expected, "{}", table.name);
+    }
+    good(destination.close().await, "close");
+}
+
+/// Names of tables and columns may be words of SQL, and hold quotes, capitals, spaces and other letters.
+pub async fn names_that_need_quotes(subject: &dyn Subject) {
+    let mode = WriteMode::OverwriteDeleteStale;
+    let odd = ["select", "an \"odd\", na'me", "Größe", "UPPER", "a.b", "with space", "$1", "back\\slash", "{brace}"];
+    for name in odd {
+        let columns = odd.map(|name| column::<String>(name, true)).to_vec();
+        let table = table(name, columns);
+        let destination = ready(subject, &table, mode).await;
+        let names = vec!["a".to_owned()];
+        let values = odd.map(|name| array([Some(format!("value of {name}"))])).to_vec();
+        let mut writer = good(destination.begin(part(&table, HERE, at(0), mode)).await, "begin");
+        good(writer.write(batch_of(&table, HERE, at(0), &names, values)).await, name);
+        good(writer.commit(Outcome::Complete).await, name);
+        let seen = subject.rows(&table).await;
+        assert_eq!(seen.len(), 1, "{name}");
+        let expected = odd.map(|name| Some(format!("value of {name}")));
+        assert_eq!(seen[0][seen[0].len() - odd.len()..], expected, "{name}");
+        good(destination.close().await, "close");
+    }
+}
+
+/// As many columns as PostgreSQL allows, which allows the fewest.
+pub async fn many_columns(subject: &dyn Subject) {
+    let mode = WriteMode::OverwriteDeleteStale;
+    let more = 1600 - table("wide", Vec::new()).columns.len();
+    let columns = (0..more).map(|number| column::<bool>(&format!("c{number}"), true)).collect();
+    let table = table("wide", columns);
+    let destination = ready(subject, &table, mode).await;
+    let names: Vec<String> = (0..3).map(|number| format!("n{number}")).collect();
+    let values = (0..more)
+        .map(|column| array((0..3).map(|row| (row != 1).then_some((column + row).is_multiple_of(2)))))
+        .collect();
+    let mut writer = good(destination.begin(part(&table, HERE, at(0), mode)).await, "begin");
+    good(writer.write(batch_of(&table, HERE, at(0), &names, values)).await, "write");
+    good(writer.commit(Outcome::Complete).await, "commit");
+    let mut seen = subject.rows(&table).await;
+    seen.sort_by(|a, b| a[6].cmp(&b[6]));
+    for (row, values) in seen.iter().enumerate() {
+        assert_eq!(values.len(), 1600);
+        let expected = |column: usize| (row != 1).then(|| (column + row).is_multiple_of(2).to_string());
+        assert!((0..more).all(|column| values[7 + column] == expected(column)), "row {row}");
+    }
+    assert_eq!(seen.len(), 3);
+    good(destination.close().await, "close");
+}
+
+/// Cells of a megabyte.
+pub async fn large_cells(subject: &dyn Subject) {
+    let mode = WriteMode::OverwriteDeleteStale;
+    let table = things("large");
+    let destination = ready(subject, &table, mode).await;
+    let large = |number: i64| Thing {
+        name: format!("n{number}"),
+        text: Some(format!("{number:04}é").repeat(180_000)),
+        number: Some(number),
+    };
+    let batches: Vec<Vec<Thing>> = (0..6).map(|number| vec![large(number)]).collect();
+    write(&*destination, part(&table, HERE, at(0), mode), HERE, &batches).await;
+    assert!(rows(subject, &table).await == batches.concat(), "the cells are those that were written");
+    good(destination.close().await, "close");
+}
+
+/// A table that fits is left as it is, with its rows.
+pub async fn a_table_is_made_ready_twice(subject: &dyn Subject) {
+    let mode = WriteMode::OverwriteDeleteStale;
+    let table = things("twice");
+    let destination = ready(subject, &table, mode).await;
+    write(&*destination, part(&table, HERE, at(0), mode), HERE, &[many(0..3)]).await;
+    good(destination.close().await, "close");
+    for how in [MigrateMode::Safe, MigrateMode::Forced] {
+        let destination = subject.open();
+        good(destination.migrate(&[Arc::new(table.clone())], how).await, "migrate");
+        good(destination.close().await, "close");
+        assert_eq!(rows(subject, &table).await, many(0..3), "{how:?}");
+    }
+}
+
+/// A column that is new is added; the rows that are there have no value for it, even where the source always has one.
+pub async fn a_column_is_added(subject: &dyn Subject) {
+    if !subject.keeps_schemas() {
+        return;
+    }
+    let mode = WriteMode::OverwriteDeleteStale;
+    let before = things("grows");
+    let destination = ready(subject, &before, mode).await;
+    write(&*destination, part(&before, HERE, at(0), mode), HERE, &[many(0..3)]).await;
+    good(destination.close().await, "close");
+    let more = vec![
+        column::<String>("text", true),
+        column::<i64>("number", true),
+        column::<i64>("size", true),
+        column::<bool>("flag", false),
+    ];
+    let after = table("grows", more);
+    let destination = ready(subject, &after, mode).await;
+    let old: Vec<Vec<Option<String>>> = subject.rows(&after).await;
+    assert_eq!(old.len(), 3);
+    assert!(old.iter().all(|row| row[row.len() - 2..] == [None, None]));
+    let names = vec!["new".to_owned()];
+    let values = vec![array([Some("t".to_owned())]), array([Some(1_i64)]), array([Some(2_i64)]), array([Some(true)])];
+    let mut writer = good(destination.begin(part(&after, HERE, at(1), mode)).await, "begin");
+    good(writer.write(batch_of(&after, HERE, at(1), &names, values)).await, "write");
+    good(writer.commit(Outcome::Complete).await, "commit");
+    let new = subject.rows(&after).await;
+    assert_eq!(new.len(), 1);
+    assert_eq!(new[0][new[0].len() - 2..], [Some("2".to_owned()), Some("true".to_owned())]);
+    good(destination.close().await, "close");
+}
+
+/// Where a column's type or the key changes so that values would be lost, nothing is changed unless it is forced.
+pub async fn a_changed_column_is_refused_or_forced(subject: &dyn Subject) {
+    if !subject.keeps_schemas() {
+        return;
+    }
+    let mode = WriteMode::OverwriteDeleteStale;
+    let another_key = {
+        let mut columns = things("changes").columns.split_off(4);
+        for column in &mut columns {
+            (column.key, column.nullable) = (column.name == "text", column.name != "text" && column.nullable);
+        }
+        let scopes = things("changes").scopes;
+        TableSchema::new("changes", "Things.", None, scopes, columns)
+    };
+    let another_type = table("changes", vec![column::<i64>("text", true), column::<i64>("number", true)]);
+    for changed in [another_type, another_key] {
+        let before = things("changes");
+        let destination = subject.open();
+        good(destination.migrate(&[Arc::new(before.clone())], MigrateMode::Forced).await, "migrate");
+        write(&*destination, part(&before, HERE, at(0), mode), HERE, &[many(0..3)]).await;
+        good(destination.close().await, "close");
+        let new = Arc::new(things("changes_beside"));
+        let tables = [Arc::new(changed.clone()), Arc::clone(&new)];
+
+        let refused = subject.open();
+        let error = match refused.migrate(&tables, MigrateMode::Safe).await {
+            Ok(()) => panic!("a change that loses values is not refused"),
+            Err(error) => error.to_string(),
+        };
+        assert!(error.contains("changes"), "it says which table: {error}");
+        assert_eq!(rows(subject, &before).await, many(0..3), "nothing was changed");
+        drop(refused);
+
+        let forced = subject.open();
+        good(forced.migrate(&tables, MigrateMode::Forced).await, "forced");
+        assert_eq!(subject.rows(&changed).await.len(), 0, "what did not fit is gone");
+        good(forced.close().await, "close");
+    }
+}

@@ -1,0 +1,73 @@
+//! The acceptance suite: what every destination must do, tried on the real thing.
+//!
+//! A destination's tests say how it is opened and how what it holds is read by other means ([`Subject`]); then
+//! [`acceptance!`](crate::acceptance) makes a test of each case. What a mode or a kind of target cannot have is asked
+//! of the destination itself, and left out.
+
+pub mod cases;
+pub mod fidelity;
+mod samples;
+mod things;
+
+use async_trait::async_trait;
+
+use crate::destination::Destination;
+use crate::schema::TableSchema;
+
+pub use things::{HERE, OTHER, Origin, THERE, Thing, at, batch, part, thing, things};
+
+/// A destination under test, on a place of its own that is empty at first.
+#[async_trait]
+pub trait Subject: Send + Sync {
+    /// What it is called in the documentation, and how the file of its results begins.
+    fn name(&self) -> &'static str;
+
+    /// Opens the destination, as a new process would.
+    fn open(&self) -> Box<dyn Destination>;
+
+    /// All rows of a table that anyone can see, in any order, read by other means than the destination's. Each value is
+    /// the text that [`crate::plain::text`] has for it. A table that is not there has no rows.
+    async fn rows(&self, table: &TableSchema) -> Vec<Vec<Option<String>>>;
+
+    /// Whether the target keeps a table's columns, so that a change of them is a migration.
+    fn keeps_schemas(&self) -> bool {
+        true
+    }
+}
+
+/// Makes a test of every case of the suite. The expression makes a [`Subject`](crate::testing::Subject) on an empty
+/// place; the tests run on tokio.
+#[macro_export]
+macro_rules! acceptance {
+    ($subject:expr) => {
+        $crate::acceptance! { @cases $subject;
+            a_part_is_seen_when_it_is_committed,
+            rows_with_a_key_are_replaced,
+            the_last_of_equal_keys_stays,
+            added_rows_are_added,
+            stale_rows_go_with_their_unit,
+            a_unit_without_rows_is_all_stale,
+            a_partial_unit_removes_nothing,
+            a_unit_written_half_is_written_again,
+            what_was_committed_is_there_after_the_close,
+            tables_are_written_at_once,
+            names_that_need_quotes,
+            many_columns,
+            large_cells,
+            a_table_is_made_ready_twice,
+            a_column_is_added,
+            a_changed_column_is_refused_or_forced,
+        }
+
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn every_type() {
+            $crate::testing::fidelity::every_type(&$subject, env!("CARGO_MANIFEST_DIR")).await;
+        }
+    };
+    (@cases $subject:expr; $($case:ident,)*) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $case() {
+            $crate::testing::cases::$case(&$subject).await;
+        }
+    )*};
+}
