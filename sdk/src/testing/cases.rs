@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use super::Subject;
-use super::things::{
-    HERE, OTHER, Origin, THERE, Thing, array, at, batch, batch_of, column, part, table, thing, things,
-};
+use super::things::{HERE, Item, OTHER, Origin, THERE, array, at, batch, batch_of, column, part, table, thing, things};
 use crate::destination::{Committed, Destination, MigrateMode, Outcome, Part, WriteMode};
 use crate::error::Result;
 use crate::schema::TableSchema;
@@ -28,7 +26,7 @@ pub(super) async fn ready(subject: &dyn Subject, table: &TableSchema, mode: Writ
     destination
 }
 
-async fn write(destination: &dyn Destination, part: Part, from: Origin, batches: &[Vec<Thing>]) -> Committed {
+async fn write(destination: &dyn Destination, part: Part, from: Origin, batches: &[Vec<Item>]) -> Committed {
     good(try_write(destination, part, from, batches, Outcome::Complete).await, "write")
 }
 
@@ -36,7 +34,7 @@ async fn try_write(
     destination: &dyn Destination,
     part: Part,
     from: Origin,
-    batches: &[Vec<Thing>],
+    batches: &[Vec<Item>],
     outcome: Outcome,
 ) -> Result<Committed> {
     let (table, time) = (Arc::clone(&part.table), part.sync_time);
@@ -48,7 +46,7 @@ async fn try_write(
 }
 
 /// The rows that can be seen, as source, region, time and row.
-async fn seen(subject: &dyn Subject, table: &TableSchema) -> Vec<(String, String, Option<String>, Thing)> {
+async fn seen(subject: &dyn Subject, table: &TableSchema) -> Vec<(String, String, Option<String>, Item)> {
     let rows = subject.rows(table).await;
     let of = |row: &[Option<String>], name: &str| -> Option<String> {
         let index = table.columns.iter().position(|column| column.name == name);
@@ -57,7 +55,7 @@ async fn seen(subject: &dyn Subject, table: &TableSchema) -> Vec<(String, String
     let mut all: Vec<_> = rows
         .iter()
         .map(|row| {
-            let thing = Thing {
+            let thing = Item {
                 name: of(row, "name").unwrap_or_default(),
                 text: of(row, "text"),
                 number: of(row, "number").and_then(|number| number.parse().ok()),
@@ -71,8 +69,8 @@ async fn seen(subject: &dyn Subject, table: &TableSchema) -> Vec<(String, String
 }
 
 /// The rows that can be seen, whatever unit they are of.
-async fn rows(subject: &dyn Subject, table: &TableSchema) -> Vec<Thing> {
-    let mut rows: Vec<Thing> = seen(subject, table).await.into_iter().map(|(_, _, _, row)| row).collect();
+async fn rows(subject: &dyn Subject, table: &TableSchema) -> Vec<Item> {
+    let mut rows: Vec<Item> = seen(subject, table).await.into_iter().map(|(_, _, _, row)| row).collect();
     rows.sort();
     rows
 }
@@ -81,7 +79,7 @@ fn modes(destination: &dyn Destination) -> Vec<WriteMode> {
     MODES.into_iter().filter(|mode| destination.supports(*mode).is_ok()).collect()
 }
 
-fn many(range: std::ops::Range<i64>) -> Vec<Thing> {
+fn many(range: std::ops::Range<i64>) -> Vec<Item> {
     range.map(|number| thing(&format!("n{number:06}"), number)).collect()
 }
 
@@ -92,7 +90,7 @@ pub async fn a_part_is_seen_when_it_is_committed(subject: &dyn Subject) {
         let destination = ready(subject, &table, mode).await;
         let (first, second) = (many(0..3), many(3..5));
         let part = |from| part(&table, from, at(0), mode);
-        let batch = |from, rows: &[Thing]| batch(&part(from).table, from, at(0), rows);
+        let batch = |from, rows: &[Item]| batch(&part(from).table, from, at(0), rows);
         let mut writer = good(destination.begin(part(HERE)).await, "begin");
         good(writer.write(batch(HERE, &first)).await, "write");
         let mut dropped = good(destination.begin(part(THERE)).await, "begin");
@@ -117,7 +115,7 @@ pub async fn rows_with_a_key_are_replaced(subject: &dyn Subject) {
         let destination = ready(subject, &table, mode).await;
         write(&*destination, part(&table, HERE, at(0), mode), HERE, &[many(0..4)]).await;
         let mut next = many(2..6);
-        next[0] = Thing { name: next[0].name.clone(), text: None, number: Some(-1) };
+        next[0] = Item { name: next[0].name.clone(), text: None, number: Some(-1) };
         write(&*destination, part(&table, HERE, at(1), mode), HERE, &[next.clone()]).await;
         let mut expected = next;
         if mode == WriteMode::Overwrite {
@@ -266,7 +264,7 @@ pub async fn tables_are_written_at_once(subject: &dyn Subject) {
     let writes = tables.iter().flat_map(|table| {
         let destination = &destination;
         [(HERE, 0), (THERE, 5000), (OTHER, 10_000)].map(|(from, first)| async move {
-            let batches: Vec<Vec<Thing>> =
+            let batches: Vec<Vec<Item>> =
                 (0..5).map(|batch| many(first + batch * 100..first + batch * 100 + 100)).collect();
             write(&**destination, part(table, from, at(0), mode), from, &batches).await
         })
@@ -332,12 +330,12 @@ pub async fn large_cells(subject: &dyn Subject) {
     let mode = WriteMode::OverwriteDeleteStale;
     let table = things("large");
     let destination = ready(subject, &table, mode).await;
-    let large = |number: i64| Thing {
+    let large = |number: i64| Item {
         name: format!("n{number}"),
         text: Some(format!("{number:04}é").repeat(180_000)),
         number: Some(number),
     };
-    let batches: Vec<Vec<Thing>> = (0..6).map(|number| vec![large(number)]).collect();
+    let batches: Vec<Vec<Item>> = (0..6).map(|number| vec![large(number)]).collect();
     write(&*destination, part(&table, HERE, at(0), mode), HERE, &batches).await;
     assert!(rows(subject, &table).await == batches.concat(), "the cells are those that were written");
     good(destination.close().await, "close");

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use crate::destination::Destination;
 use crate::schema::TableSchema;
 
-pub use things::{HERE, OTHER, Origin, THERE, Thing, at, batch, part, thing, things};
+pub use things::{HERE, Item, OTHER, Origin, THERE, at, batch, part, thing, things};
 
 /// A destination under test, on a place of its own that is empty at first.
 #[async_trait]

@@ -40,7 +40,7 @@ pub const OTHER: Origin = Origin { source: "other", account: "123456789012", reg
 
 /// A row: its key and its values.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Thing {
+pub struct Item {
     /// The key.
     pub name: String,
     /// A text, or none.
@@ -50,8 +50,8 @@ pub struct Thing {
 }
 
 /// A row with values.
-pub fn thing(name: &str, number: i64) -> Thing {
-    Thing { name: name.to_owned(), text: Some(format!("text of {name}")), number: Some(number) }
+pub fn thing(name: &str, number: i64) -> Item {
+    Item { name: name.to_owned(), text: Some(format!("text of {name}")), number: Some(number) }
 }
 
 /// A column of a Rust type.
@@ -70,7 +70,7 @@ pub fn table(name: &str, more: Vec<Column>) -> TableSchema {
     TableSchema::new(name, "Things.", None, REGIONAL, columns)
 }
 
-/// A table of [`Thing`]s.
+/// A table of [`Item`]s.
 pub fn things(name: &str) -> TableSchema {
     table(name, vec![column::<String>("text", true), column::<i64>("number", true)])
 }
@@ -128,7 +128,7 @@ pub fn batch_of(
 }
 
 /// A batch of rows of [`things`].
-pub fn batch(table: &TableSchema, from: Origin, time: Timestamp, rows: &[Thing]) -> RecordBatch {
+pub fn batch(table: &TableSchema, from: Origin, time: Timestamp, rows: &[Item]) -> RecordBatch {
     let names: Vec<String> = rows.iter().map(|row| row.name.clone()).collect();
     let texts = array(rows.iter().map(|row| row.text.clone()));
     let numbers = array(rows.iter().map(|row| row.number));
