@@ -7,12 +7,14 @@
 pub mod environment;
 pub mod headwater;
 pub mod local_aws;
+pub mod local_postgresql;
 mod output;
 mod unsupported;
 
 pub use environment::isolate;
 pub use headwater::{Headwater, Run};
 pub use local_aws::{LocalAws, Settings};
+pub use local_postgresql::LocalPostgresql;
 pub use unsupported::unsupported;
 
 /// The environment variable that names the Python interpreter of the tests.

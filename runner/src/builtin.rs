@@ -99,6 +99,7 @@ impl Registry {
             ],
             destinations: vec![
                 Builtin::new("file", headwater_file::destination),
+                Builtin::new("postgresql", headwater_postgresql::destination),
                 Builtin::new("sqlite", headwater_sqlite::destination),
             ],
         }

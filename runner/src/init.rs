@@ -34,6 +34,14 @@ spec:
 # ---
 # kind: destination
 # spec:
+#   name: warehouse
+#   path: postgresql
+#   spec:
+#     connection_string: postgresql://headwater@localhost:5432/inventory
+#     password: ${DATABASE_PASSWORD}
+# ---
+# kind: destination
+# spec:
 #   name: files
 #   path: file
 #   spec:

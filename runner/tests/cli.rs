@@ -137,6 +137,7 @@ fn what_init_writes_is_a_good_configuration() {
             .args(["tables", "all.yaml"])
             .current_dir(folder.path())
             .env("AUDIT_EXTERNAL_ID", "x")
+            .env("DATABASE_PASSWORD", "x")
             .output()
             .unwrap();
         assert!(output.status.success(), "{}\n{all}", String::from_utf8_lossy(&output.stderr));

@@ -205,7 +205,7 @@ fn misspelt_paths() {
     insta::assert_snapshot!(problems(&format!(
         "{}---\n{}",
         GOOD_SOURCE.replace("path: shops", "path: cloudquery/shop"),
-        GOOD_DESTINATION.replace("path: sqlite", "path: cloudquery/postgresql")
+        GOOD_DESTINATION.replace("path: sqlite", "path: cloudquery/snowflake")
     )));
 }
 

@@ -7,18 +7,25 @@ use std::borrow::Cow;
 pub struct Stored {
     /// The type in the target, such as `TEXT` or `timestamptz`.
     pub name: Cow<'static, str>,
-    /// Which values cannot be had back, as a part of a sentence: `NaN becomes NULL`. None where all can be.
+    /// Which values are stored as others, as a part of a sentence: `NaN becomes NULL`.
     pub lost: Option<Cow<'static, str>>,
+    /// Which values cannot be stored at all, as a part of a sentence: `text with U+0000`. Their unit fails.
+    pub refused: Option<Cow<'static, str>>,
 }
 
 impl Stored {
     /// Every value can be had back.
     pub fn whole(name: impl Into<Cow<'static, str>>) -> Self {
-        Self { name: name.into(), lost: None }
+        Self { name: name.into(), lost: None, refused: None }
     }
 
-    /// Some values cannot be had back.
+    /// Some values are stored as others.
     pub fn losing(name: impl Into<Cow<'static, str>>, lost: impl Into<Cow<'static, str>>) -> Self {
-        Self { name: name.into(), lost: Some(lost.into()) }
+        Self { lost: Some(lost.into()), ..Self::whole(name) }
+    }
+
+    /// Some values cannot be stored.
+    pub fn refusing(name: impl Into<Cow<'static, str>>, refused: impl Into<Cow<'static, str>>) -> Self {
+        Self { refused: Some(refused.into()), ..Self::whole(name) }
     }
 }

@@ -17,6 +17,7 @@ struct OfType {
     name: String,
     stored: String,
     lost: Option<String>,
+    refuses: Option<String>,
     #[serde(default)]
     changed: Vec<(String, String)>,
     #[serde(default)]
@@ -30,7 +31,8 @@ const HEAD: &str = "\
 
 Values of every Arrow type, those at the edges and random ones, are written to each destination and read back by other
 means. What is not in the last column comes back as it was, if not always as the same type: where a destination has no
-such type, the value is text that says all of it. What is lost is also said once in each sync that has such a column.
+such type, the value is text that says all of it. What is lost is also said once in each sync that has such a column. A unit
+with a value that is refused fails, and says so.
 ";
 
 /// The document; none where there are no results.
@@ -62,10 +64,11 @@ fn code(text: &str) -> String {
 }
 
 fn lost(of: &OfType) -> String {
-    let mut text = of.lost.clone().unwrap_or_default().replace('|', "\\|");
+    let refused = of.refuses.iter().map(|refused| format!("refused: {refused}"));
+    let all: Vec<String> = of.lost.iter().cloned().chain(refused).collect();
+    let mut text = all.join("; ").replace('|', "\\|");
     let changed = of.changed.iter().map(|(from, to)| format!("{} → {}", code(from), code(to)));
-    let refused = of.refused.iter().map(|value| format!("{} refused", code(value)));
-    let examples: Vec<String> = changed.chain(refused).collect();
+    let examples: Vec<String> = changed.chain(of.refused.iter().map(|value| code(value))).collect();
     if !examples.is_empty() {
         let _ = write!(text, " ({})", examples.join(", "));
     }

@@ -5,6 +5,7 @@
 
 mod bench;
 mod binary;
+mod debian;
 mod demo;
 mod fidelity;
 mod process;

@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use crate::debian;
 use crate::process::{checked, output_of};
 use crate::root::root;
 
@@ -100,21 +101,8 @@ fn make(base: &Path, folder: &Path) -> Result<()> {
 
 /// Installs Python with its module for virtual environments where this is Debian and we may.
 fn install_by_apt() -> Result<()> {
-    let root = output_of(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
-    if !(root && Path::new("/etc/debian_version").exists()) {
+    if !debian::install(&["python3", "python3-venv"])? {
         bail!("{}", advice("Python or its module `venv` is missing"));
-    }
-    eprintln!("python: installing the packages python3 and python3-venv");
-    let apt = |arguments: &[&str]| {
-        let mut command = Command::new("apt-get");
-        command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
-        output_of(&mut command)
-    };
-    let install = ["install", "--yes", "--no-install-recommends", "python3", "python3-venv"];
-    // The list of packages is often missing on a fresh machine, and refreshing it takes longer than the rest.
-    if apt(&install).is_err() {
-        apt(&["update"])?;
-        apt(&install)?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use headwater_e2e::{BINARY, PYTHON, isolate};
 
 use crate::process::{Steps, both, output_of, shown, status_of};
-use crate::{binary, python};
+use crate::{binary, debian, python};
 
 /// What `cargo xtask test` is told.
 #[derive(clap::Args)]
@@ -24,6 +24,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let target = binary::target_folder()?;
     let steps = Steps::begin();
+    steps.step("postgresql", debian::postgresql)?;
     let (python, binary) =
         both(|| steps.step("python", || python::prepare(&target)), || steps.step("binary", binary::build))?;
     let mut test = binary::cargo();

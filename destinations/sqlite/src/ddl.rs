@@ -35,7 +35,7 @@ pub fn declared(kind: &ColumnType) -> &'static str {
 pub fn stored(kind: &ColumnType) -> Stored {
     let name = declared(kind);
     match &kind.data_type {
-        DataType::UInt64 => Stored::losing(name, "numbers beyond 9223372036854775807 are refused"),
+        DataType::UInt64 => Stored::refusing(name, "numbers beyond 9223372036854775807"),
         data_type if data_type.is_floating() => Stored::losing(name, "NaN becomes NULL, and zero has no sign"),
         DataType::List(item) if item.data_type().is_floating() => {
             Stored::losing(name, "NaN and infinities become null")

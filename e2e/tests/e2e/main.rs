@@ -8,6 +8,7 @@ mod again;
 mod engine;
 mod failures;
 mod parquet;
+mod postgresql;
 mod resume;
 mod support;
 mod tables;

@@ -71,7 +71,7 @@ impl Target {
             }
         }
         let line = |((kind, stored), columns): ((String, Stored), Vec<String>)| {
-            let Stored { name: stored, lost } = stored;
+            let Stored { name: stored, lost, .. } = stored;
             let (lost, first) = (lost.unwrap_or_default(), columns.first().cloned().unwrap_or_default());
             let columns = match columns.len() {
                 1 => first,

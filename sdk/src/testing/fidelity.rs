@@ -46,6 +46,9 @@ pub struct OfType {
     /// Values that were read back as others: what was written, and what was read.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub changed: Vec<(String, String)>,
+    /// What is declared to be refused.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub refuses: Option<String>,
     /// Values that were refused.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub refused: Vec<String>,
@@ -59,8 +62,9 @@ pub async fn every_type(subject: &dyn Subject, folder: &str) {
     for (number, (kind, values)) in samples(SEED).into_iter().enumerate() {
         types.push(of_type(subject, number, &kind, &values).await);
     }
-    let silent: Vec<&OfType> =
-        types.iter().filter(|of| of.lost.is_none() != (of.changed.is_empty() && of.refused.is_empty())).collect();
+    let differs =
+        |of: &&OfType| of.lost.is_none() != of.changed.is_empty() || of.refuses.is_none() != of.refused.is_empty();
+    let silent: Vec<&OfType> = types.iter().filter(differs).collect();
     assert!(silent.is_empty(), "what is lost is not what is declared: {silent:#?}");
     let fidelity = Fidelity { destination: subject.name().to_owned(), types };
     let mut text = serde_json::to_string_pretty(&fidelity).unwrap_or_default();
@@ -85,6 +89,7 @@ async fn of_type(subject: &dyn Subject, number: usize, kind: &ColumnType, values
         stored: stored.name.into_owned(),
         lost: stored.lost.map(std::borrow::Cow::into_owned),
         changed: Vec::new(),
+        refuses: stored.refused.map(std::borrow::Cow::into_owned),
         refused: Vec::new(),
     };
     let schema = table(&format!("type_{number}"), vec![Column::new("value", kind.clone(), "A value.")]);

@@ -108,7 +108,7 @@ pub fn stored(kind: &ColumnType) -> Stored {
     let field = Column::new("value", kind.clone(), "").field();
     match parquet_schema(&plain_schema(&Schema::new(vec![field]))) {
         Ok(schema) => Stored::whole(type_name(&schema.root_schema().get_fields()[0])),
-        Err(error) => Stored::losing("none", format!("the table is refused: {error}")),
+        Err(error) => Stored::refusing("none", format!("all of them ({error})")),
     }
 }
 

@@ -1,0 +1,92 @@
+//! Destination postgresql: tables of a PostgreSQL database (from version 12 on).
+//!
+//! The rows of a unit become visible in one transaction: they are copied in binary form into a temporary table, and from
+//! there inserted, replacing those with the same key; in `overwrite-delete-stale` the unit's rows of earlier syncs go in
+//! the same transaction. In `append` they are copied into the table itself. A unit of many rows waits in an unlogged
+//! table of its own until it has finished, so that neither memory nor a connection is held for it. A transaction that
+//! fails for a passing reason, such as a lost connection or a deadlock, is run again.
+//!
+//! Tables are created with a primary key `NAME_cqpk` and an index over the columns by which a unit's rows are told. A
+//! column that the source no longer has loses its NOT NULL; a new one is added; a type is widened in place
+//! (`smallint` to `integer` to `bigint`, `real` to `double precision`, `numeric` to one of more digits). Anything else
+//! needs `migrate_mode: forced`, which drops the table. What types are stored as is in `docs/type-fidelity.md`.
+
+mod ddl;
+mod encode;
+mod errors;
+mod migrate;
+mod part;
+mod publish;
+mod server;
+mod spec;
+mod types;
+
+use std::sync::{Arc, OnceLock};
+
+use headwater_sdk::destination::MigrateMode;
+use headwater_sdk::{
+    Budget, ColumnType, Destination, Error, Part, PartWriter, Result, Stored, TableSchema, async_trait,
+};
+
+use crate::errors::explain;
+use crate::part::{Memory, Writer};
+use crate::server::Server;
+
+pub use spec::Spec;
+
+struct Postgresql {
+    server: Arc<Server>,
+    memory: OnceLock<Memory>,
+}
+
+/// The destination that a spec describes. Nothing is connected to yet.
+pub fn destination(spec: Spec) -> Result<Box<dyn Destination>> {
+    let server = Server::new(spec.settings()?)?;
+    Ok(Box::new(Postgresql { server, memory: OnceLock::new() }))
+}
+
+#[async_trait]
+impl Destination for Postgresql {
+    async fn check(&self) -> Result<()> {
+        let lent = self.server.connection().await?;
+        let shown = &self.server.settings.shown;
+        let sql = "SELECT current_schema(), has_schema_privilege(current_schema(), 'CREATE'), \
+                   current_setting('server_version_num')::int";
+        let row = lent.connection.client.query_one(sql, &[]).await.map_err(|error| explain(&error, shown))?;
+        let (schema, may, version): (Option<String>, Option<bool>, i32) = (row.get(0), row.get(1), row.get(2));
+        lent.give_back();
+        match (schema, may) {
+            _ if version < 120_000 => Err(Error::destination(format!("{shown}: version {version} is older than 12"))),
+            (None, _) => Err(Error::destination(format!(
+                "{shown}: the schema that tables are to be in does not exist; create it, or name another in `schema`"
+            ))),
+            (Some(schema), Some(false) | None) => Err(Error::destination(format!(
+                "{shown}: the user may not create tables in the schema {schema}; grant it with `GRANT CREATE ON SCHEMA`"
+            ))),
+            (Some(_), Some(true)) => Ok(()),
+        }
+    }
+
+    fn stores(&self, kind: &ColumnType) -> Stored {
+        types::stored(kind)
+    }
+
+    fn use_memory(&self, budget: &Budget) {
+        // Only the first call counts.
+        let _ = self.memory.set(Memory::new(budget));
+    }
+
+    async fn migrate(&self, tables: &[Arc<TableSchema>], mode: MigrateMode) -> Result<()> {
+        migrate::migrate(&self.server, tables, mode).await
+    }
+
+    async fn begin(&self, part: Part) -> Result<Box<dyn PartWriter>> {
+        let memory = self.memory.get_or_init(|| Memory::new(&Budget::default())).clone();
+        Ok(Box::new(Writer::new(Arc::clone(&self.server), memory, part)))
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.server.close();
+        Ok(())
+    }
+}

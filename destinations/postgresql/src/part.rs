@@ -1,0 +1,208 @@
+//! The rows of one part on their way: encoded at once, and sent when the unit has finished, or when they are many.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use headwater_sdk::arrow::array::RecordBatch;
+use headwater_sdk::memory::Lease;
+use headwater_sdk::{Budget, Committed, Error, Outcome, Part, PartWriter, Result, WriteMode, async_trait};
+
+use crate::ddl::{copy_into, quote, stage_columns};
+use crate::encode::Rows;
+use crate::errors::{explain, passes};
+use crate::migrate::WAITING;
+use crate::publish::{Publish, send};
+use crate::server::Server;
+
+/// A part sends its rows when they are so many bytes.
+const MANY: u64 = 16 << 20;
+/// How often a transaction is run again.
+const TRIES: u32 = 6;
+/// The pause before it is run again the first time; each time after that it is twice as long.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// The memory that all parts together hold.
+#[derive(Clone)]
+pub struct Memory {
+    budget: Budget,
+    held: Arc<AtomicU64>,
+}
+
+impl Memory {
+    /// A quarter of a budget.
+    pub fn new(budget: &Budget) -> Self {
+        Self { budget: budget.clone(), held: Arc::default() }
+    }
+
+    fn is_full(&self) -> bool {
+        self.held.load(Ordering::Relaxed) > self.budget.total() / 4
+    }
+}
+
+/// What a part holds of it.
+struct Share {
+    memory: Memory,
+    lease: Lease,
+}
+
+impl Share {
+    fn set(&self, bytes: u64) {
+        let before = self.lease.bytes();
+        self.memory.held.fetch_add(bytes, Ordering::Relaxed);
+        self.memory.held.fetch_sub(before, Ordering::Relaxed);
+        self.lease.set(bytes);
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}
+
+/// Writes one part.
+pub struct Writer {
+    server: Arc<Server>,
+    share: Share,
+    part: Part,
+    rows: Vec<u8>,
+    count: u64,
+    waiting: Option<Waiting>,
+    failed: bool,
+}
+
+/// A table of its own in which rows wait; it goes with this.
+struct Waiting {
+    name: String,
+    server: Arc<Server>,
+}
+
+impl Writer {
+    /// A part without rows.
+    pub fn new(server: Arc<Server>, memory: Memory, part: Part) -> Self {
+        let share = Share { lease: memory.budget.lease(), memory };
+        Self { server, share, part, rows: Vec::new(), count: 0, waiting: None, failed: false }
+    }
+
+    /// Sends the rows to the table in which they wait.
+    async fn send(&mut self) -> Result<()> {
+        let lent = self.server.connection().await?;
+        let client = &lent.connection.client;
+        let explained = |error: tokio_postgres::Error| explain(&error, &self.server.settings.shown);
+        if self.waiting.is_none() {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+            let name = format!("{WAITING}{now}_{:016x}", fastrand::u64(..));
+            let sql = format!("CREATE UNLOGGED TABLE {} ({})", quote(&name), stage_columns(&self.part.table));
+            client.batch_execute(&sql).await.map_err(explained)?;
+            self.waiting = Some(Waiting { name, server: Arc::clone(&self.server) });
+        }
+        if let Some(waiting) = &self.waiting {
+            let sink = client.copy_in(&copy_into(&quote(&waiting.name))).await.map_err(explained)?;
+            send(sink, &self.rows).await.map_err(explained)?;
+        }
+        lent.give_back();
+        self.rows = Vec::new();
+        self.count = 0;
+        self.share.set(0);
+        Ok(())
+    }
+
+    async fn take(&mut self, batch: &RecordBatch) -> Result<()> {
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        let table = self.part.table.arrow();
+        let fields = batch.schema();
+        let same = table.fields().len() == fields.fields().len()
+            && table
+                .fields()
+                .iter()
+                .zip(fields.fields())
+                .all(|(a, b)| a.name() == b.name() && a.data_type() == b.data_type());
+        if !same {
+            return Err(Error::fatal("a batch has other columns than its table; this is a bug in its connector"));
+        }
+        Rows::new(batch)?.write(&mut self.rows)?;
+        self.count += batch.num_rows() as u64;
+        self.share.set(self.rows.capacity() as u64);
+        let bytes = self.rows.len() as u64;
+        let many = MANY.min(self.share.memory.budget.total() / 16);
+        if bytes >= many || (bytes >= many / 16 && self.share.memory.is_full()) {
+            self.send().await?;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl PartWriter for Writer {
+    async fn write(&mut self, batch: RecordBatch) -> Result<()> {
+        // Until it has gone well the part is not whole, also if this call is given up.
+        self.failed = true;
+        let taken = self.take(&batch).await;
+        taken.map_err(|error| error.while_doing(format!("table {}", self.part.table.name)))?;
+        self.failed = false;
+        Ok(())
+    }
+
+    async fn commit(mut self: Box<Self>, outcome: Outcome) -> Result<Committed> {
+        let table = format!("table {}", self.part.table.name);
+        if self.failed {
+            return Err(Error::destination("rows could not be written, so the part is not whole").while_doing(table));
+        }
+        let mut publish = Publish {
+            part: &self.part,
+            rows: &self.rows,
+            count: self.count,
+            waiting: self.waiting.as_ref().map(|waiting| waiting.name.as_str()),
+            removes: outcome == Outcome::Complete && self.part.mode == WriteMode::OverwriteDeleteStale,
+            again: false,
+        };
+        let mut tries = 0;
+        loop {
+            let error = match publish.run(&self.server).await {
+                Ok(committed) => {
+                    if let Some(waiting) = &mut self.waiting {
+                        // It went with the transaction.
+                        waiting.name.clear();
+                    }
+                    return Ok(committed);
+                }
+                Err(error) => error,
+            };
+            tries += 1;
+            // Rows that wait in an unlogged table are gone after a crash, and with them the part.
+            if tries >= TRIES || !passes(&error) {
+                return Err(error.while_doing(table));
+            }
+            tracing::debug!(table, %error, "a transaction is run again");
+            tokio::time::sleep(PAUSE.saturating_mul(1 << tries).mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+            publish.again = true;
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if self.name.is_empty() {
+            return;
+        }
+        let (name, server) = (std::mem::take(&mut self.name), Arc::clone(&self.server));
+        // Where the runtime is gone, the next sync removes the table.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                if let Ok(lent) = server.connection().await
+                    && lent
+                        .connection
+                        .client
+                        .batch_execute(&format!("DROP TABLE IF EXISTS {}", quote(&name)))
+                        .await
+                        .is_ok()
+                {
+                    lent.give_back();
+                }
+            });
+        }
+    }
+}

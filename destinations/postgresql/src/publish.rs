@@ -1,0 +1,144 @@
+//! The transaction that makes a part visible: its rows come in, stale ones go, and what an earlier attempt of the same
+//! sync left is replaced.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::SinkExt;
+use headwater_sdk::schema::{ID, SOURCE_NAME, SYNC_TIME};
+use headwater_sdk::{Committed, Part, Result, WriteMode};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{CopyInSink, Transaction};
+
+use crate::ddl::{copy, copy_into, publish, quote, stage_columns, unseen};
+use crate::encode::{HEADER, TRAILER};
+use crate::errors::explain;
+use crate::server::{Connection, Server};
+
+type Pg<T> = std::result::Result<T, tokio_postgres::Error>;
+
+/// A part that is about to be made visible.
+pub struct Publish<'a> {
+    pub part: &'a Part,
+    /// Encoded rows that have not been sent yet.
+    pub rows: &'a [u8],
+    /// How many they are.
+    pub count: u64,
+    /// The table in which the rows before them wait.
+    pub waiting: Option<&'a str>,
+    /// Whether what was there and was not seen again is removed.
+    pub removes: bool,
+    /// Whether an attempt before this one may have been committed without a word.
+    pub again: bool,
+}
+
+/// Copies rows in binary form.
+pub async fn send(sink: CopyInSink<Bytes>, rows: &[u8]) -> Pg<u64> {
+    let mut sink = std::pin::pin!(sink);
+    // Pieces of a size that the client's buffers like.
+    const PIECE: usize = 64 << 10;
+    sink.feed(piece_of(HEADER)).await?;
+    for piece in rows.chunks(PIECE) {
+        sink.send(piece_of(piece)).await?;
+    }
+    sink.send(piece_of(&TRAILER)).await?;
+    sink.finish().await
+}
+
+fn piece_of(piece: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(piece)
+}
+
+impl Publish<'_> {
+    /// Does it, as a whole or not at all.
+    pub async fn run(&self, server: &Arc<Server>) -> Result<Committed> {
+        let mut lent = server.connection().await?;
+        let done = self.in_connection(&mut lent.connection).await;
+        let done = done.map_err(|error| explain(&error, &server.settings.shown))?;
+        lent.give_back();
+        Ok(done)
+    }
+
+    async fn in_connection(&self, connection: &mut Connection) -> Pg<Committed> {
+        let Connection { client, stages } = connection;
+        let table = &self.part.table;
+        let transaction = client.transaction().await?;
+        let mut done = Committed::default();
+        if (self.part.resumed || self.again) && self.adds() {
+            self.delete(&transaction, "=", None).await?;
+        }
+        let mut stage = None;
+        match self.waiting {
+            Some(waiting) => {
+                let waiting = quote(waiting);
+                if self.count > 0 {
+                    send(transaction.copy_in(&copy_into(&waiting)).await?, self.rows).await?;
+                }
+                stage = Some(waiting);
+            }
+            None if self.count == 0 => {}
+            None if table.key().is_empty() => {
+                done.written = send(transaction.copy_in(&copy(table)).await?, self.rows).await?
+            }
+            None => {
+                let columns = stage_columns(table);
+                let name = match stages.get(&columns) {
+                    Some(name) => name.clone(),
+                    None => {
+                        let name = format!("headwater_stage_{}", stages.len());
+                        let create = format!("CREATE TEMPORARY TABLE {name} ({columns}) ON COMMIT DELETE ROWS");
+                        transaction.batch_execute(&create).await?;
+                        stages.insert(columns, name.clone());
+                        name
+                    }
+                };
+                let name = format!("pg_temp.{name}");
+                send(transaction.copy_in(&copy_into(&name)).await?, self.rows).await?;
+                stage = Some(name);
+            }
+        }
+        if let Some(stage) = &stage {
+            done.written = transaction.execute(&publish(table, stage), &[]).await?;
+        }
+        if self.removes {
+            done.deleted = if self.part.resumed && !self.adds() {
+                // Rows of the earlier attempt have the same time, so only the key tells which of them are gone.
+                let unseen = stage.as_ref().map(|stage| unseen(table, stage));
+                self.delete(&transaction, "<=", unseen.as_deref()).await?
+            } else {
+                self.delete(&transaction, "<", None).await?
+            };
+        }
+        if let Some(waiting) = self.waiting {
+            transaction.batch_execute(&format!("DROP TABLE {}", quote(waiting))).await?;
+        }
+        transaction.commit().await?;
+        Ok(done)
+    }
+
+    /// Whether a row that is written again is another row: it has no key, or only an identifier that is random.
+    fn adds(&self) -> bool {
+        let key = self.part.table.key();
+        self.part.mode == WriteMode::Append || key.is_empty() || key == [ID]
+    }
+
+    /// Deletes rows of the unit by how their sync's time compares to this one's.
+    async fn delete(&self, transaction: &Transaction<'_>, compared: &str, unseen: Option<&str>) -> Pg<u64> {
+        let time = self.part.sync_time.to_rfc3339();
+        let mut values: Vec<&(dyn ToSql + Sync)> = vec![&time, &self.part.source];
+        let mut sql = format!(
+            "DELETE FROM {} AS t WHERE t.{} {compared} $1::text::timestamptz AND t.{} = $2",
+            quote(&self.part.table.name),
+            quote(SYNC_TIME),
+            quote(SOURCE_NAME)
+        );
+        for (column, value) in &self.part.predicate {
+            values.push(value);
+            sql.push_str(&format!(" AND t.{} = ${}", quote(column), values.len()));
+        }
+        if let Some(unseen) = unseen {
+            sql.push_str(&format!(" AND {unseen}"));
+        }
+        transaction.execute(&sql, &values).await
+    }
+}

@@ -1,0 +1,189 @@
+//! Connections to the server: opened when they are needed, a few at once, and used again.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use headwater_sdk::{Error, Result};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_postgres::Client;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::errors::explain;
+use crate::spec::{Settings, Verify};
+
+/// The server, and the connections that are free.
+pub struct Server {
+    pub settings: Settings,
+    tls: MakeRustlsConnect,
+    free: Mutex<Vec<Connection>>,
+    turns: Arc<Semaphore>,
+}
+
+/// A connection, and the temporary tables that it has.
+pub struct Connection {
+    pub client: Client,
+    /// By the columns that they were made for.
+    pub stages: HashMap<String, String>,
+}
+
+/// A connection that is used. It is closed when it is dropped, unless it was given back.
+pub struct Lent {
+    pub connection: Connection,
+    server: Arc<Server>,
+    _turn: Option<OwnedSemaphorePermit>,
+}
+
+impl Lent {
+    /// Gives the connection back, outside of a transaction.
+    pub fn give_back(self) {
+        if !self.connection.client.is_closed() {
+            self.server.free.lock().unwrap_or_else(PoisonError::into_inner).push(self.connection);
+        }
+    }
+}
+
+impl Server {
+    /// A server that is not connected to yet.
+    pub fn new(settings: Settings) -> Result<Arc<Self>> {
+        let tls = MakeRustlsConnect::new(tls(&settings)?);
+        let turns = Arc::new(Semaphore::new(settings.connections));
+        Ok(Arc::new(Self { settings, tls, free: Mutex::default(), turns }))
+    }
+
+    /// Waits for a connection.
+    pub async fn connection(self: &Arc<Self>) -> Result<Lent> {
+        // The semaphore is never closed, so a turn always comes.
+        let turn = Arc::clone(&self.turns).acquire_owned().await.ok();
+        let free = {
+            let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+            free.retain(|connection| !connection.client.is_closed());
+            free.pop()
+        };
+        let connection = match free {
+            Some(connection) => connection,
+            None => self.connect().await?,
+        };
+        Ok(Lent { connection, server: Arc::clone(self), _turn: turn })
+    }
+
+    async fn connect(&self) -> Result<Connection> {
+        let explained = |error: &tokio_postgres::Error| explain(error, &self.settings.shown);
+        let connected = self.settings.config.connect(self.tls.clone()).await;
+        let (client, connection) = connected.map_err(|error| explained(&error))?;
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection to PostgreSQL has ended");
+            }
+        });
+        let mut set = "SET TimeZone = 'UTC'; SET client_min_messages = warning;".to_owned();
+        if let Some(schema) = &self.settings.schema {
+            set.push_str(&format!("SET search_path = {};", crate::ddl::quote(schema)));
+        }
+        client.batch_execute(&set).await.map_err(|error| explained(&error))?;
+        Ok(Connection { client, stages: HashMap::new() })
+    }
+
+    /// Closes the connections that are free.
+    pub fn close(&self) {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+fn tls(settings: &Settings) -> Result<ClientConfig> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(Error::destination)?;
+    let config = match settings.verify {
+        Verify::Full => builder.with_root_certificates(roots(settings)?),
+        Verify::Nothing => {
+            let verifier = Arc::new(Lenient { verifier: None, provider });
+            builder.dangerous().with_custom_certificate_verifier(verifier)
+        }
+        Verify::Authority => {
+            let roots = Arc::new(roots(settings)?);
+            let verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider)).build();
+            let verifier = Some(verifier.map_err(Error::destination)?);
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(Lenient { verifier, provider }))
+        }
+    };
+    Ok(config.with_no_client_auth())
+}
+
+/// Those who may certify the server.
+fn roots(settings: &Settings) -> Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    match &settings.ca_file {
+        Some(file) => {
+            let failed = |error: &dyn std::fmt::Display| {
+                Error::fatal(format!("the certificates in {} cannot be read: {error}", file.display()))
+            };
+            for certificate in CertificateDer::pem_file_iter(file).map_err(|error| failed(&error))? {
+                let certificate = certificate.map_err(|error| failed(&error))?;
+                roots.add(certificate).map_err(|error| failed(&error))?;
+            }
+        }
+        None => {
+            // Single certificates of a system that cannot be read are of no matter, as long as there are others.
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+    }
+    if roots.is_empty() {
+        return Err(Error::fatal("there are no certificates to verify the server with; name some in `ca_file`"));
+    }
+    Ok(roots)
+}
+
+/// Verifies less than everything, as libpq does unless it is told `verify-full`: nothing, or all but the name.
+#[derive(Debug)]
+struct Lenient {
+    verifier: Option<Arc<WebPkiServerVerifier>>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Lenient {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let Some(verifier) = &self.verifier else { return Ok(ServerCertVerified::assertion()) };
+        match verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+            Err(rustls::Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) => Ok(ServerCertVerified::assertion()),
+            verified => verified,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,206 @@
+//! What is PostgreSQL's own: how it is reached, what is changed in place, what stands in the way, and what a server that
+//! goes away does.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::Postgresql;
+use headwater_e2e::LocalPostgresql;
+use headwater_postgresql::{Spec, destination};
+use headwater_sdk::arrow::datatypes::DataType;
+use headwater_sdk::destination::MigrateMode;
+use headwater_sdk::testing::{HERE, Subject, at, batch, part, thing, things};
+use headwater_sdk::{Budget, ColumnType, Destination, Outcome, TableSchema, WriteMode};
+
+const MODE: WriteMode = WriteMode::OverwriteDeleteStale;
+
+async fn migrate(destination: &dyn Destination, table: &TableSchema) -> headwater_sdk::Result<()> {
+    destination.migrate(&[Arc::new(table.clone())], MigrateMode::Safe).await
+}
+
+async fn write(destination: &dyn Destination, table: &TableSchema, rows: i64) -> headwater_sdk::Result<u64> {
+    let rows: Vec<_> = (0..rows).map(|number| thing(&format!("n{number:07}"), number)).collect();
+    let mut writer = destination.begin(part(table, HERE, at(0), MODE)).await?;
+    for rows in rows.chunks(5000) {
+        writer.write(batch(table, HERE, at(0), rows)).await?;
+    }
+    Ok(writer.commit(Outcome::Complete).await?.written)
+}
+
+/// The same table with another type of its number.
+fn numbers(kind: DataType) -> TableSchema {
+    let mut columns = things("t").columns.split_off(4);
+    for column in columns.iter_mut().filter(|column| column.name == "number") {
+        column.kind = ColumnType::plain(kind.clone());
+    }
+    TableSchema::new("t", "Things.", None, things("t").scopes, columns)
+}
+
+#[tokio::test]
+async fn types_are_widened_in_place_unless_a_view_is_in_the_way() {
+    let server = Postgresql::start();
+    let destination = server.open();
+    migrate(&*destination, &numbers(DataType::Int16)).await.unwrap();
+    let client = server.client().await;
+    client.batch_execute("CREATE VIEW watch AS SELECT number FROM t").await.unwrap();
+    let error = migrate(&*destination, &numbers(DataType::Int64)).await.unwrap_err().to_string();
+    assert!(error.contains("table t") && error.contains("view watch"), "{error}");
+    client.batch_execute("DROP VIEW watch").await.unwrap();
+    migrate(&*destination, &numbers(DataType::Int64)).await.unwrap();
+    let sql = "SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'number'";
+    assert_eq!(client.query_one(sql, &[]).await.unwrap().get::<_, String>(0), "bigint");
+    let error = migrate(&*destination, &numbers(DataType::Int32)).await.unwrap_err().to_string();
+    assert!(error.contains("column number: bigint in the database, integer in the source"), "{error}");
+    client.batch_execute("DROP TABLE t; CREATE VIEW t AS SELECT 1 AS one").await.unwrap();
+    let error = migrate(&*destination, &things("t")).await.unwrap_err().to_string();
+    assert!(error.contains("a view of this name"), "{error}");
+}
+
+#[tokio::test]
+async fn a_large_unit_waits_in_a_table_of_its_own() {
+    let server = Postgresql::start();
+    let destination = server.open();
+    // A sixteenth of it is what a part holds at most.
+    let budget = Budget::new(4 << 20);
+    destination.use_memory(&budget);
+    let table = things("t");
+    migrate(&*destination, &table).await.unwrap();
+    let rows = 100_000;
+    assert_eq!(write(&*destination, &table, rows).await.unwrap(), rows as u64);
+    assert!(budget.peak() < 4 << 20, "{}", budget.peak());
+    let client = server.client().await;
+    let count = |sql: &'static str| async { client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) };
+    assert_eq!(count("SELECT count(*) FROM t").await, rows);
+    assert_eq!(count("SELECT count(*) FROM pg_class WHERE relname LIKE 'headwater_waiting%'").await, 0);
+    // One that is dropped leaves none either.
+    let mut writer = destination.begin(part(&table, HERE, at(1), MODE)).await.unwrap();
+    for number in 0..20 {
+        let rows: Vec<_> = (0..1000).map(|row| thing(&format!("{number} {row}"), row)).collect();
+        writer.write(batch(&table, HERE, at(1), &rows)).await.unwrap();
+    }
+    assert_eq!(count("SELECT count(*) FROM pg_class WHERE relname LIKE 'headwater_waiting%'").await, 1);
+    drop(writer);
+    for _ in 0..100 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        if count("SELECT count(*) FROM pg_class WHERE relname LIKE 'headwater_waiting%'").await == 0 {
+            assert_eq!(count("SELECT count(*) FROM t").await, rows);
+            return;
+        }
+    }
+    panic!("the table in which rows waited is still there");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_killed_and_comes_back_costs_nothing() {
+    let mut server = Postgresql::start();
+    let destination = server.open();
+    let table = things("t");
+    migrate(&*destination, &table).await.unwrap();
+    assert_eq!(write(&*destination, &table, 10).await.unwrap(), 10);
+    let rows: Vec<_> = (0..20).map(|number| thing(&format!("n{number:07}"), number)).collect();
+    let mut writer = destination.begin(part(&table, HERE, at(1), MODE)).await.unwrap();
+    writer.write(batch(&table, HERE, at(1), &rows)).await.unwrap();
+    server.0.kill();
+    let committing = tokio::spawn(async move { writer.commit(Outcome::Complete).await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    server.0.run().unwrap();
+    assert_eq!(committing.await.unwrap().unwrap().written, 20);
+    assert_eq!(server.rows(&table).await.len(), 20);
+    server.0.kill();
+    let error = write(&*destination, &table, 5).await.unwrap_err().to_string();
+    assert!(error.contains("PostgreSQL at 127.0.0.1"), "{error}");
+}
+
+#[tokio::test]
+async fn whoever_cannot_get_in_is_told_why_and_not_the_password() {
+    let server = Postgresql::start();
+    let spec = |change: &dyn Fn(&mut Spec)| {
+        let mut spec = server.spec();
+        change(&mut spec);
+        destination(spec).unwrap()
+    };
+    let without = server.0.url().replace(":a%20pass%2Fword", "");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), format!("{}\n", headwater_e2e::local_postgresql::PASSWORD)).unwrap();
+    let good = spec(&|spec| {
+        spec.connection_string = without.clone();
+        spec.password_file = Some(file.path().to_owned());
+    });
+    good.check().await.unwrap();
+    let wrong = spec(&|spec| {
+        spec.connection_string = without.clone();
+        spec.password = Some("hunter2".to_owned());
+    });
+    let error = wrong.check().await.unwrap_err().to_string();
+    assert!(error.contains("password authentication failed") && !error.contains("hunter2"), "{error}");
+    let schema = spec(&|spec| spec.schema = Some("nowhere".to_owned()));
+    let error = schema.check().await.unwrap_err().to_string();
+    assert!(error.contains("does not exist; create it"), "{error}");
+    let encrypted = spec(&|spec| spec.connection_string.push_str("?sslmode=require"));
+    let error = encrypted.check().await.unwrap_err().to_string();
+    assert!(error.contains("TLS") && !error.contains("pass"), "{error}");
+    let nobody = spec(&|spec| spec.connection_string = "postgresql://u:hunter2@127.0.0.1:1/d".to_owned());
+    let error = nobody.check().await.unwrap_err().to_string();
+    assert!(error.contains("127.0.0.1:1") && error.contains("refused") && !error.contains("hunter2"), "{error}");
+}
+
+#[tokio::test]
+async fn encryption_is_as_strict_as_it_is_asked_for() {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let authority = rcgen::KeyPair::generate().unwrap();
+    let mut parameters = rcgen::CertificateParams::new(names(&[])).unwrap();
+    parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let root = parameters.self_signed(&authority).unwrap();
+    let issuer = rcgen::Issuer::new(parameters, authority);
+    let folder = tempfile::tempdir().unwrap();
+    let of = |name: &str, text: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        file
+    };
+    let (ours, others) = (of("ours.pem", &root.pem()), {
+        let key = rcgen::KeyPair::generate().unwrap();
+        of("others.pem", &rcgen::CertificateParams::new(names(&["x"])).unwrap().self_signed(&key).unwrap().pem())
+    });
+    for (name, expected) in
+        [("127.0.0.1", [true, true, true, false, false]), ("elsewhere.example", [true, true, false, false, false])]
+    {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::new(names(&[name])).unwrap().signed_by(&key, &issuer).unwrap();
+        let server = Postgresql(LocalPostgresql::start_encrypted(&certificate.pem(), &key.serialize_pem()).unwrap());
+        let tries = [
+            ("require", &ours),
+            ("verify-ca", &ours),
+            ("verify-full", &ours),
+            ("verify-ca", &others),
+            ("verify-full", &others),
+        ];
+        for ((mode, authority), expected) in tries.into_iter().zip(expected) {
+            let mut spec = server.spec();
+            spec.connection_string.push_str(&format!("?sslmode={mode}"));
+            spec.ca_file = Some(authority.clone());
+            let checked = destination(spec).unwrap().check().await;
+            assert_eq!(checked.is_ok(), expected, "{name}, {mode}: {checked:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_constraint_and_a_read_only_database_fail_the_unit_as_a_whole() {
+    let server = Postgresql::start();
+    let destination = server.open();
+    let table = things("t");
+    migrate(&*destination, &table).await.unwrap();
+    assert_eq!(write(&*destination, &table, 3).await.unwrap(), 3);
+    let client = server.client().await;
+    client.batch_execute("ALTER TABLE t ADD CONSTRAINT small CHECK (number < 7)").await.unwrap();
+    let error = write(&*destination, &table, 10).await.unwrap_err().to_string();
+    assert!(error.contains("table t") && error.contains("small"), "{error}");
+    client.batch_execute("ALTER DATABASE postgres SET default_transaction_read_only = on").await.unwrap();
+    let error = write(&*server.open(), &table, 5).await.unwrap_err().to_string();
+    assert!(error.contains("read-only transaction"), "{error}");
+    assert_eq!(server.rows(&table).await.len(), 3);
+}
