@@ -55,7 +55,7 @@ impl LocalPostgresql {
         let binaries = Self::binaries().context(
             "no PostgreSQL server is installed; on Debian: apt-get install --no-install-recommends postgresql",
         )?;
-        let folder = tempfile::Builder::new().prefix("headwater-pg-").tempdir()?;
+        let folder = tempfile::Builder::new().prefix("headwater-pg-").tempdir_in(temporary())?;
         let mut server = Self { folder, binaries, port: 0, server: None };
         let password = server.folder.path().join("password");
         fs::write(&password, PASSWORD)?;
@@ -92,24 +92,40 @@ impl LocalPostgresql {
 
     /// Starts the server where it does not run, on the port that it had.
     pub fn run(&mut self) -> Result<()> {
+        let any_port = self.port == 0;
+        if any_port {
+            self.port = free_port()?;
+        }
+        let began = Instant::now();
+        self.spawn()?;
+        loop {
+            let log = fs::read_to_string(self.log()).unwrap_or_default();
+            if log.contains("ready to accept connections") && TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+                return Ok(());
+            }
+            let ended = self.server.as_mut().is_some_and(|server| !matches!(server.try_wait(), Ok(None)));
+            // Someone else may have taken a port that was free a moment ago.
+            let taken = any_port && log.contains("Address already in use");
+            if began.elapsed() > START || ended && !taken && !log.contains("pre-existing shared memory") {
+                bail!("PostgreSQL did not start: {}", tail(&self.log()));
+            }
+            std::thread::sleep(Duration::from_millis(if ended { 200 } else { 20 }));
+            if ended && taken {
+                self.port = free_port()?;
+            }
+            if ended {
+                // Processes of one that was killed have not noticed it yet.
+                self.spawn()?;
+            }
+        }
+    }
+
+    fn spawn(&mut self) -> Result<()> {
         let log = fs::File::create(self.log())?;
         let mut command = self.command("postgres");
-        if self.port == 0 {
-            self.port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        }
         command.arg("-D").arg(self.data()).args(["-h", "127.0.0.1", "-k", "", "-p", &self.port.to_string()]);
         command.args(["-c", "fsync=off", "-c", "shared_buffers=32MB"]).stdout(Stdio::null()).stderr(log);
         self.server = Some(command.spawn().context("postgres cannot be run")?);
-        let began = Instant::now();
-        while !fs::read_to_string(self.log()).unwrap_or_default().contains("ready to accept connections")
-            || TcpStream::connect(("127.0.0.1", self.port)).is_err()
-        {
-            let ended = self.server.as_mut().is_some_and(|server| !matches!(server.try_wait(), Ok(None)));
-            if ended || began.elapsed() > START {
-                bail!("PostgreSQL did not start: {}", tail(&self.log()));
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
         Ok(())
     }
 
@@ -166,6 +182,23 @@ impl LocalPostgresql {
         let _ = path;
         Ok(())
     }
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// A folder for temporary files that the server's user can reach: root's own may be closed to others.
+fn temporary() -> PathBuf {
+    let own = std::env::temp_dir();
+    #[cfg(unix)]
+    if other_user().is_some() {
+        use std::os::unix::fs::MetadataExt;
+        let open = |folder: &Path| fs::metadata(folder).is_ok_and(|found| found.mode() & 0o001 != 0);
+        let reached = |folder: &PathBuf| folder.ancestors().all(|above| above.as_os_str().is_empty() || open(above));
+        return [own.clone(), "/tmp".into(), "/var/tmp".into()].into_iter().find(reached).unwrap_or(own);
+    }
+    own
 }
 
 /// PostgreSQL does not run as root: then it runs as the user that its package has made.
