@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::error::Result;
 use crate::fidelity::Stored;
 use crate::memory::Budget;
-use crate::schema::{ColumnType, TableSchema};
+use crate::schema::{ColumnType, ID, TableSchema};
 use crate::state::StateStore;
 use crate::types::Timestamp;
 
@@ -80,6 +80,14 @@ pub struct Part {
     /// Whether an earlier attempt of this very sync, with the same sync time, may have left rows of this part. They
     /// are replaced: in the end there is what one attempt would have written.
     pub resumed: bool,
+}
+
+impl Part {
+    /// Whether a row that is written again is another row: it has no key, or only an identifier that is random.
+    pub fn adds(&self) -> bool {
+        let key = self.table.key();
+        self.mode == WriteMode::Append || key.is_empty() || key == [ID]
+    }
 }
 
 /// What a commit did.

@@ -29,6 +29,7 @@ pub mod schema;
 pub mod scope;
 pub mod selection;
 pub mod spec;
+pub mod sql;
 pub mod state;
 pub mod table;
 pub mod task;

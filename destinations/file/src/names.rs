@@ -4,6 +4,7 @@
 use headwater_sdk::arrow::datatypes::TimeUnit;
 use headwater_sdk::cq_id::CqId;
 use headwater_sdk::plain::{TimeStyle, time_text};
+use headwater_sdk::text::fnv1a;
 use headwater_sdk::{Part, Timestamp, Uuid};
 
 /// Longer names are cut; file systems allow 255 bytes, of which the template and the extension need some.
@@ -25,15 +26,8 @@ fn safe(text: &str) -> (String, bool) {
     (safe, changed)
 }
 
-/// FNV-1a, 64 bits (<http://www.isthe.com/chongo/tech/comp/fnv/>): short, and the same in every version.
 fn hash(parts: &[&str]) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for part in parts {
-        for byte in part.bytes().chain([0]) {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-    hash
+    fnv1a(parts.iter().flat_map(|part| part.bytes().chain([0])))
 }
 
 /// The parts joined by dots. Where a letter had to be replaced, or the name be cut, the parts' hash follows a `~`, which

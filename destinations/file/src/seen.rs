@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use headwater_sdk::Part;
 use headwater_sdk::arrow::array::{Array, AsArray, RecordBatch};
 use headwater_sdk::schema::ID;
-use headwater_sdk::{Part, WriteMode};
 
 use crate::memory::{Memory, REMEMBERED_ROW, Share};
 
@@ -31,10 +31,8 @@ impl Seen {
     /// For a part. Nothing is remembered where two equal rows are two rows: in `append`, and where the identifier is
     /// random because the table has no key.
     pub fn new(part: &Part, remembered: &Remembered, memory: &Memory) -> Self {
-        let key = part.table.key();
-        let unique = part.mode != WriteMode::Append && !key.is_empty() && key != [ID];
         Self {
-            last: unique.then(HashMap::new),
+            last: (!part.adds()).then(HashMap::new),
             superseded: Vec::new(),
             rows: 0,
             remembered: remembered.clone(),

@@ -37,7 +37,6 @@ impl Subject for Folder {
     }
 
     fn open(&self) -> Box<dyn Destination> {
-        // The name of the table is not that of the folder where it cannot be: the table's own is in the path as a whole.
         let path = self.folder.path().display().to_string();
         destination(Spec { path, format: self.format, ..Spec::default() }).unwrap()
     }

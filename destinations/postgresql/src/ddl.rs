@@ -1,22 +1,13 @@
 //! The SQL of one table: its creation, and the statements that write it.
 
-use headwater_sdk::schema::SOURCE_NAME;
+use headwater_sdk::sql::{list, on_conflict, quote, unit_columns};
+use headwater_sdk::text::fnv1a;
 use headwater_sdk::{Column, Error, Result, TableSchema};
 
 use crate::types::Kind;
 
 /// Longer names are cut by PostgreSQL without a word.
 const LONGEST: usize = 63;
-
-/// A name as SQL: in double quotes, with those in it doubled.
-pub fn quote(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// Names as SQL, with commas between them.
-pub fn list(names: impl IntoIterator<Item = impl AsRef<str>>) -> String {
-    names.into_iter().map(|name| quote(name.as_ref())).collect::<Vec<_>>().join(", ")
-}
 
 /// Whether PostgreSQL can take the names of a table as they are.
 pub fn check_names(schema: &TableSchema) -> Result<()> {
@@ -38,10 +29,7 @@ pub fn derived(table: &str, end: &str) -> String {
     if name.len() <= LONGEST {
         return name;
     }
-    // FNV-1a, 64 bits (<http://www.isthe.com/chongo/tech/comp/fnv/>): the same in every version.
-    let hash = name
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash = fnv1a(name.bytes());
     let kept = (0..=LONGEST - 17).rev().find(|at| name.is_char_boundary(*at)).unwrap_or(0);
     format!("{}_{hash:016x}", &name[..kept])
 }
@@ -71,12 +59,8 @@ pub fn create_table(schema: &TableSchema) -> String {
 /// `CREATE INDEX` by which the rows of one unit are found when its stale rows are removed; none where the whole table
 /// is one unit, or nothing is ever removed.
 pub fn create_unit_index(schema: &TableSchema) -> Option<String> {
-    let scope: Vec<&str> = schema.scopes.columns.iter().map(|column| column.name).collect();
-    if schema.key().is_empty() || scope.is_empty() || scope.iter().any(|name| schema.column(name).is_none()) {
-        return None;
-    }
+    let columns = unit_columns(schema)?;
     let name = quote(&derived(&schema.name, "_headwater_unit"));
-    let columns = list(scope.into_iter().chain([SOURCE_NAME]));
     Some(format!("CREATE INDEX IF NOT EXISTS {name} ON {} ({columns})", quote(&schema.name)))
 }
 
@@ -106,28 +90,17 @@ fn staged_key(schema: &TableSchema) -> Vec<String> {
 pub fn publish(schema: &TableSchema, stage: &str) -> String {
     let columns = list(schema.columns.iter().map(|column| &column.name));
     let staged: Vec<String> = (0..schema.columns.len()).map(|index| format!("c{index}")).collect();
-    let (staged, key) = (staged.join(", "), schema.key());
+    let staged = staged.join(", ");
     let into = format!("INSERT INTO {} ({columns})", quote(&schema.name));
-    if key.is_empty() {
+    if schema.key().is_empty() {
         return format!("{into} SELECT {staged} FROM {stage}");
     }
     let of_stage = staged_key(schema).join(", ");
-    let set: Vec<String> = schema
-        .columns
-        .iter()
-        .filter(|column| !column.key)
-        .map(|column| quote(&column.name))
-        .map(|name| format!("{name} = excluded.{name}"))
-        .collect();
-    let conflict = match set.is_empty() {
-        true => "DO NOTHING".to_owned(),
-        false => format!("DO UPDATE SET {}", set.join(", ")),
-    };
     // In the order of the key, so that two transactions never wait for each other's rows.
     format!(
         "{into} SELECT DISTINCT ON ({of_stage}) {staged} FROM {stage} ORDER BY {of_stage}, ctid DESC \
-         ON CONFLICT ({}) {conflict}",
-        list(&key)
+         {}",
+        on_conflict(schema)
     )
 }
 

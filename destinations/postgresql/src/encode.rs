@@ -281,8 +281,7 @@ fn number(array: &ArrayRef) -> Result<Write> {
             let scale = *scale;
             each::<Decimal256Type>(array, move |value, out| numeric(&value.to_string(), scale, out))
         }
-        DataType::Date32 => each::<Date32Type>(array, put_date),
-        DataType::Date64 => each::<Date32Type>(&cast(array, &DataType::Date32).map_err(wrong)?, put_date),
+        DataType::Date32 | DataType::Date64 => cast_each::<Date32Type>(array, put_date),
         DataType::Time32(_) | DataType::Time64(_) => cast_each::<Time64MicrosecondType>(array, put!()),
         DataType::Timestamp(unit, _) => match unit {
             TimeUnit::Second => each::<TimestampSecondType>(array, |t, out| put_time(t.checked_mul(1_000_000), out)),

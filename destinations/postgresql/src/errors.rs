@@ -29,17 +29,16 @@ pub fn explain(error: &tokio_postgres::Error, shown: &str) -> Error {
         _ => "",
     };
     let mut text = format!("{shown}: {message}");
-    if let Some(detail) = db.detail().filter(|_| *code == SqlState::FEATURE_NOT_SUPPORTED || is_dependency(code)) {
+    if let Some(detail) = db
+        .detail()
+        .filter(|_| matches!(*code, SqlState::FEATURE_NOT_SUPPORTED | SqlState::DEPENDENT_OBJECTS_STILL_EXIST))
+    {
         text.push_str(&format!(" ({})", detail.replace('\n', "; ")));
     }
     if !advice.is_empty() {
         text.push_str(&format!("; {advice}"));
     }
     Error::destination(text).with_code(code.code())
-}
-
-fn is_dependency(code: &SqlState) -> bool {
-    *code == SqlState::DEPENDENT_OBJECTS_STILL_EXIST
 }
 
 /// Whether the same may go well a moment later: the connection was lost, the server restarts, or another transaction

@@ -4,16 +4,14 @@
 use std::sync::Arc;
 
 use headwater_sdk::destination::MigrateMode;
-use headwater_sdk::{Error, Result, TableSchema};
+use headwater_sdk::sql::quote;
+use headwater_sdk::{Result, TableSchema, sql};
 use tokio_postgres::Transaction;
 
-use crate::ddl::{check_names, create_table, create_unit_index, not_null, quote};
+use crate::ddl::{check_names, create_table, create_unit_index, not_null};
 use crate::errors::explain;
 use crate::server::Server;
 use crate::types::Kind;
-
-/// How many tables that do not fit an error names.
-const NAMED: usize = 5;
 
 /// One migration at a time: the number of a lock of PostgreSQL's.
 const LOCK: i64 = 0x6865_6164_7761_7465;
@@ -57,20 +55,7 @@ pub async fn migrate(server: &Arc<Server>, tables: &[Arc<TableSchema>], mode: Mi
         lent.give_back();
         return Ok(());
     }
-    let mut text = format!("{shown} has tables that do not fit; none was changed:");
-    for misfit in misfits.iter().take(NAMED) {
-        text.push_str(&format!("\n  {misfit}"));
-    }
-    if misfits.len() > NAMED {
-        text.push_str(&format!("\n  and {} more", misfits.len() - NAMED));
-    }
-    text.push_str(match mode {
-        MigrateMode::Safe => {
-            "\nset `migrate_mode: forced` to drop these tables with their rows and create them anew, or name another schema"
-        }
-        MigrateMode::Forced => "\nremove or rename what has these names, or name another schema",
-    });
-    Err(Error::destination(text))
+    Err(sql::misfits(shown, &misfits, mode, "schema"))
 }
 
 /// Removes tables in which units have waited whose process is gone: their name says when they were made.
@@ -165,8 +150,7 @@ fn misfit(found: &Found, schema: &TableSchema) -> Option<String> {
     if has == wanted {
         return None;
     }
-    let shown = |key: &[&str]| if key.is_empty() { "none".to_owned() } else { format!("({})", key.join(", ")) };
-    Some(format!("table {name}, key: {} in the database, {} in the source", shown(&has), shown(&wanted)))
+    Some(sql::other_key(name, &has, &wanted))
 }
 
 /// What is changed in place, without losing a value.

@@ -6,9 +6,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::memory::Lease;
+use headwater_sdk::sql::quote;
 use headwater_sdk::{Budget, Committed, Error, Outcome, Part, PartWriter, Result, WriteMode, async_trait};
 
-use crate::ddl::{copy_into, quote, stage_columns};
+use crate::ddl::{copy_into, stage_columns};
 use crate::encode::Rows;
 use crate::errors::{explain, passes};
 use crate::migrate::WAITING;
@@ -99,10 +100,9 @@ impl Writer {
         }
         if let Some(waiting) = &self.waiting {
             let sink = client.copy_in(&copy_into(&quote(&waiting.name))).await.map_err(explained)?;
-            send(sink, &self.rows).await.map_err(explained)?;
+            send(sink, std::mem::take(&mut self.rows).into()).await.map_err(explained)?;
         }
         lent.give_back();
-        self.rows = Vec::new();
         self.count = 0;
         self.share.set(0);
         Ok(())
@@ -153,7 +153,7 @@ impl PartWriter for Writer {
         }
         let mut publish = Publish {
             part: &self.part,
-            rows: &self.rows,
+            rows: std::mem::take(&mut self.rows).into(),
             count: self.count,
             waiting: self.waiting.as_ref().map(|waiting| waiting.name.as_str()),
             removes: outcome == Outcome::Complete && self.part.mode == WriteMode::OverwriteDeleteStale,

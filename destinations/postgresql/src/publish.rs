@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::SinkExt;
-use headwater_sdk::schema::{ID, SOURCE_NAME, SYNC_TIME};
-use headwater_sdk::{Committed, Part, Result, WriteMode};
+use headwater_sdk::schema::{SOURCE_NAME, SYNC_TIME};
+use headwater_sdk::sql::quote;
+use headwater_sdk::{Committed, Part, Result};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{CopyInSink, Transaction};
 
-use crate::ddl::{copy, copy_into, publish, quote, stage_columns, unseen};
+use crate::ddl::{copy, copy_into, publish, stage_columns, unseen};
 use crate::encode::{HEADER, TRAILER};
 use crate::errors::explain;
 use crate::server::{Connection, Server};
@@ -21,7 +22,7 @@ type Pg<T> = std::result::Result<T, tokio_postgres::Error>;
 pub struct Publish<'a> {
     pub part: &'a Part,
     /// Encoded rows that have not been sent yet.
-    pub rows: &'a [u8],
+    pub rows: Bytes,
     /// How many they are.
     pub count: u64,
     /// The table in which the rows before them wait.
@@ -33,20 +34,16 @@ pub struct Publish<'a> {
 }
 
 /// Copies rows in binary form.
-pub async fn send(sink: CopyInSink<Bytes>, rows: &[u8]) -> Pg<u64> {
+pub async fn send(sink: CopyInSink<Bytes>, rows: Bytes) -> Pg<u64> {
     let mut sink = std::pin::pin!(sink);
     // Pieces of a size that the client's buffers like.
     const PIECE: usize = 64 << 10;
-    sink.feed(piece_of(HEADER)).await?;
-    for piece in rows.chunks(PIECE) {
-        sink.send(piece_of(piece)).await?;
+    sink.feed(Bytes::from_static(HEADER)).await?;
+    for from in (0..rows.len()).step_by(PIECE) {
+        sink.send(rows.slice(from..rows.len().min(from + PIECE))).await?;
     }
-    sink.send(piece_of(&TRAILER)).await?;
+    sink.send(Bytes::from_static(&TRAILER)).await?;
     sink.finish().await
-}
-
-fn piece_of(piece: &[u8]) -> Bytes {
-    Bytes::copy_from_slice(piece)
 }
 
 impl Publish<'_> {
@@ -64,7 +61,7 @@ impl Publish<'_> {
         let table = &self.part.table;
         let transaction = client.transaction().await?;
         let mut done = Committed::default();
-        if (self.part.resumed || self.again) && self.adds() {
+        if (self.part.resumed || self.again) && self.part.adds() {
             self.delete(&transaction, "=", None).await?;
         }
         let mut stage = None;
@@ -72,13 +69,13 @@ impl Publish<'_> {
             Some(waiting) => {
                 let waiting = quote(waiting);
                 if self.count > 0 {
-                    send(transaction.copy_in(&copy_into(&waiting)).await?, self.rows).await?;
+                    send(transaction.copy_in(&copy_into(&waiting)).await?, self.rows.clone()).await?;
                 }
                 stage = Some(waiting);
             }
             None if self.count == 0 => {}
             None if table.key().is_empty() => {
-                done.written = send(transaction.copy_in(&copy(table)).await?, self.rows).await?
+                done.written = send(transaction.copy_in(&copy(table)).await?, self.rows.clone()).await?
             }
             None => {
                 let columns = stage_columns(table);
@@ -93,7 +90,7 @@ impl Publish<'_> {
                     }
                 };
                 let name = format!("pg_temp.{name}");
-                send(transaction.copy_in(&copy_into(&name)).await?, self.rows).await?;
+                send(transaction.copy_in(&copy_into(&name)).await?, self.rows.clone()).await?;
                 stage = Some(name);
             }
         }
@@ -101,7 +98,7 @@ impl Publish<'_> {
             done.written = transaction.execute(&publish(table, stage), &[]).await?;
         }
         if self.removes {
-            done.deleted = if self.part.resumed && !self.adds() {
+            done.deleted = if self.part.resumed && !self.part.adds() {
                 // Rows of the earlier attempt have the same time, so only the key tells which of them are gone.
                 let unseen = stage.as_ref().map(|stage| unseen(table, stage));
                 self.delete(&transaction, "<=", unseen.as_deref()).await?
@@ -114,12 +111,6 @@ impl Publish<'_> {
         }
         transaction.commit().await?;
         Ok(done)
-    }
-
-    /// Whether a row that is written again is another row: it has no key, or only an identifier that is random.
-    fn adds(&self) -> bool {
-        let key = self.part.table.key();
-        self.part.mode == WriteMode::Append || key.is_empty() || key == [ID]
     }
 
     /// Deletes rows of the unit by how their sync's time compares to this one's.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use headwater_sdk::sql::quote;
 use headwater_sdk::{Error, Result};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -83,7 +84,7 @@ impl Server {
         });
         let mut set = "SET TimeZone = 'UTC'; SET client_min_messages = warning;".to_owned();
         if let Some(schema) = &self.settings.schema {
-            set.push_str(&format!("SET search_path = {};", crate::ddl::quote(schema)));
+            set.push_str(&format!("SET search_path = {};", quote(schema)));
         }
         client.batch_execute(&set).await.map_err(|error| explained(&error))?;
         Ok(Connection { client, stages: HashMap::new() })

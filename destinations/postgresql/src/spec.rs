@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use headwater_sdk::spec::without_effect;
 use headwater_sdk::{Error, Result};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -13,7 +14,7 @@ use tokio_postgres::config::SslMode;
 const CONNECTIONS: usize = 4;
 
 /// Where and how the PostgreSQL destination writes.
-#[derive(Clone, Deserialize, JsonSchema)]
+#[derive(Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// Where the database is: `postgresql://user@host:5432/database?sslmode=verify-full`, or `host=… dbname=…`.
@@ -105,11 +106,7 @@ impl Spec {
                 "`connection_string` is empty; name the database, such as postgresql://user@localhost/inventory",
             ));
         }
-        for (name, value) in [("batch_size", self.batch_size), ("batch_size_bytes", self.batch_size_bytes)] {
-            if value == Some(0) {
-                return Err(Error::fatal(format!("`{name}` must be at least 1; leave it out, it has no effect here")));
-            }
-        }
+        without_effect([("batch_size", self.batch_size), ("batch_size_bytes", self.batch_size_bytes)])?;
         for (name, zero) in
             [("connections", self.connections == Some(0)), ("statement_timeout", self.statement_timeout == Some(0))]
         {
@@ -148,7 +145,7 @@ impl Spec {
         if config.get_user().is_none_or(str::is_empty) {
             return Err(Error::fatal("`connection_string` names no user, such as postgresql://user@host/database"));
         }
-        if let Some(password) = self.password()? {
+        if let Some(password) = self.password(config.get_password().is_some())? {
             config.password(password);
         }
         if let Some(seconds) = self.statement_timeout {
@@ -166,7 +163,8 @@ impl Spec {
         })
     }
 
-    fn password(&self) -> Result<Option<String>> {
+    /// The password that does not stand in the connection string; `has_one` says whether one does.
+    fn password(&self, has_one: bool) -> Result<Option<String>> {
         match (&self.password, &self.password_file) {
             (Some(_), Some(_)) => {
                 Err(Error::fatal("`password_file` and `password` cannot both be there; leave one out"))
@@ -179,12 +177,8 @@ impl Spec {
                 Ok(Some(text.lines().next().unwrap_or_default().to_owned()))
             }
             // As every client of PostgreSQL does.
-            (None, None) => Ok(std::env::var("PGPASSWORD").ok().filter(|_| !self.has_password())),
+            (None, None) => Ok(std::env::var("PGPASSWORD").ok().filter(|_| !has_one)),
         }
-    }
-
-    fn has_password(&self) -> bool {
-        self.connection_string.parse::<Config>().is_ok_and(|config| config.get_password().is_some())
     }
 }
 
@@ -207,17 +201,7 @@ mod tests {
     use super::*;
 
     fn spec(text: &str) -> Spec {
-        Spec {
-            connection_string: text.to_owned(),
-            password: None,
-            password_file: None,
-            schema: None,
-            ca_file: None,
-            statement_timeout: None,
-            connections: None,
-            batch_size: None,
-            batch_size_bytes: None,
-        }
+        Spec { connection_string: text.to_owned(), ..Spec::default() }
     }
 
     #[test]

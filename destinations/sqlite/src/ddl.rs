@@ -3,17 +3,8 @@
 use headwater_sdk::arrow::datatypes::DataType;
 use headwater_sdk::plain::is_bytes;
 use headwater_sdk::schema::{SOURCE_NAME, SYNC_TIME};
+use headwater_sdk::sql::{list, on_conflict, quote, unit_columns};
 use headwater_sdk::{Column, ColumnType, Stored, TableSchema};
-
-/// A name as SQL: in double quotes, with those in it doubled.
-pub fn quote(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// Names as SQL, with commas between them.
-pub fn list(names: impl IntoIterator<Item = impl AsRef<str>>) -> String {
-    names.into_iter().map(|name| quote(name.as_ref())).collect::<Vec<_>>().join(", ")
-}
 
 /// A column's declared type. SQLite derives from its letters how a value is converted: text that looks like a number
 /// must stay text, so JSON, addresses and decimals are `TEXT`.
@@ -74,12 +65,8 @@ pub fn create_table(schema: &TableSchema) -> String {
 /// `CREATE INDEX` by which the rows of one unit are found when its stale rows are removed; none where the whole table
 /// is one unit, or nothing is ever removed.
 pub fn create_unit_index(schema: &TableSchema) -> Option<String> {
-    let scope: Vec<&str> = schema.scopes.columns.iter().map(|column| column.name).collect();
-    if schema.key().is_empty() || scope.is_empty() || scope.iter().any(|name| schema.column(name).is_none()) {
-        return None;
-    }
+    let columns = unit_columns(schema)?;
     let name = quote(&format!("{}_headwater_unit", schema.name));
-    let columns = list(scope.into_iter().chain([SOURCE_NAME]));
     Some(format!("CREATE INDEX IF NOT EXISTS main.{name} ON {} ({columns})", quote(&schema.name)))
 }
 
@@ -123,17 +110,8 @@ impl Statements {
         );
         let key = schema.key();
         if !key.is_empty() {
-            let set: Vec<String> = schema
-                .columns
-                .iter()
-                .filter(|column| !column.key)
-                .map(|column| quote(&column.name))
-                .map(|name| format!("{name} = excluded.{name}"))
-                .collect();
-            publish.push_str(&match set.is_empty() {
-                true => format!(" ON CONFLICT ({}) DO NOTHING", list(&key)),
-                false => format!(" ON CONFLICT ({}) DO UPDATE SET {}", list(&key), set.join(", ")),
-            });
+            publish.push(' ');
+            publish.push_str(&on_conflict(schema));
         }
         Self {
             create_stage: format!("CREATE TABLE IF NOT EXISTS {stage} (id INTEGER PRIMARY KEY, {})", staged.join(", ")),

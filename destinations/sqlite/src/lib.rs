@@ -30,7 +30,8 @@ mod state;
 mod store;
 mod worker;
 
-use headwater_sdk::{Destination, Error, Result};
+use headwater_sdk::spec::without_effect;
+use headwater_sdk::{Destination, Result};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -57,10 +58,6 @@ pub struct Spec {
 /// The destination that a spec describes. Nothing is opened or created yet.
 pub fn destination(spec: Spec) -> Result<Box<dyn Destination>> {
     let location = location::Location::parse(&spec.connection_string)?;
-    for (name, value) in [("batch_size", spec.batch_size), ("batch_size_bytes", spec.batch_size_bytes)] {
-        if value == Some(0) {
-            return Err(Error::fatal(format!("`{name}` must be at least 1; leave it out, it has no effect here")));
-        }
-    }
+    without_effect([("batch_size", spec.batch_size), ("batch_size_bytes", spec.batch_size_bytes)])?;
     Ok(Box::new(worker::Sqlite::new(location)))
 }

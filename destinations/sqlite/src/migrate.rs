@@ -2,14 +2,12 @@
 //! unless it is forced.
 
 use headwater_sdk::destination::MigrateMode;
-use headwater_sdk::{Error, Result, TableSchema};
+use headwater_sdk::sql::{list, quote};
+use headwater_sdk::{Result, TableSchema, sql};
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
-use crate::ddl::{column_definition, create_table, create_unit_index, declared, list, not_null, primary_key, quote};
+use crate::ddl::{column_definition, create_table, create_unit_index, declared, not_null, primary_key};
 use crate::store::Store;
-
-/// How many tables that do not fit an error names.
-const NAMED: usize = 5;
 
 /// A column of a table that exists.
 struct Existing {
@@ -76,8 +74,7 @@ fn misfit(columns: &[Existing], schema: &TableSchema) -> Option<String> {
     if found.len() == wanted.len() && wanted.iter().all(has) {
         return None;
     }
-    let shown = |key: &[&str]| if key.is_empty() { "none".to_owned() } else { format!("({})", key.join(", ")) };
-    Some(format!("table {name}, key: {} in the database, {} in the source", shown(&found), shown(&wanted)))
+    Some(sql::other_key(name, &found, &wanted))
 }
 
 /// Whether a column must let go of its NOT NULL, because the source may now have no value for it, or does not have
@@ -183,19 +180,6 @@ impl Store {
         if misfits.is_empty() {
             return transaction.commit().map_err(explain);
         }
-        let mut text = format!("{} has tables that do not fit; none was changed:", location.path().display());
-        for misfit in misfits.iter().take(NAMED) {
-            text.push_str(&format!("\n  {misfit}"));
-        }
-        if misfits.len() > NAMED {
-            text.push_str(&format!("\n  and {} more", misfits.len() - NAMED));
-        }
-        text.push_str(match mode {
-            MigrateMode::Safe => {
-                "\nset `migrate_mode: forced` to drop these tables with their rows and create them anew, or name another file"
-            }
-            MigrateMode::Forced => "\nremove or rename what has these names, or name another file",
-        });
-        Err(Error::destination(text))
+        Err(sql::misfits(&location.path().display().to_string(), &misfits, mode, "file"))
     }
 }

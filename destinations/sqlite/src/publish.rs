@@ -5,8 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use headwater_sdk::arrow::datatypes::TimeUnit;
 use headwater_sdk::plain::{TimeStyle, time_text};
-use headwater_sdk::schema::ID;
-use headwater_sdk::{Committed, Part, WriteMode};
+use headwater_sdk::{Committed, Part};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params_from_iter};
 
@@ -31,7 +30,7 @@ impl Publish<'_> {
         let mut done = Committed::default();
         // The lock is taken at the start, where waiting for it is possible.
         let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        if self.part.resumed && self.adds() && left.holds(&transaction, self.part)? {
+        if self.part.resumed && self.part.adds() && left.holds(&transaction, self.part)? {
             self.delete(&transaction, "=", None)?;
         }
         if let Some(statements) = self.statements {
@@ -43,7 +42,7 @@ impl Publish<'_> {
             }
         }
         if self.removes {
-            done.deleted = if self.part.resumed && !self.adds() {
+            done.deleted = if self.part.resumed && !self.part.adds() {
                 // Rows of the earlier attempt have the same time, so only the key tells which of them are gone.
                 let unseen = self.statements.and_then(|statements| statements.unseen.as_deref());
                 self.delete(&transaction, "<=", unseen)?
@@ -56,12 +55,6 @@ impl Publish<'_> {
         }
         transaction.commit()?;
         Ok(done)
-    }
-
-    /// Whether a row that is written again is another row: it has no key, or only an identifier that is random.
-    fn adds(&self) -> bool {
-        let key = self.part.table.key();
-        self.part.mode == WriteMode::Append || key.is_empty() || key == [ID]
     }
 
     /// Deletes rows of the unit by how their sync's time compares to this one's.

@@ -9,7 +9,7 @@ use headwater_sdk::arrow::array::{
 use headwater_sdk::arrow::compute::cast;
 use headwater_sdk::arrow::datatypes::DataType;
 use headwater_sdk::testing::Subject;
-use headwater_sdk::{Column, Destination, TableSchema, async_trait, plain};
+use headwater_sdk::{Column, Destination, TableSchema, async_trait, plain, sql};
 use headwater_sqlite::{Spec, destination};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags};
@@ -31,9 +31,8 @@ impl Subject for Sqlite {
     async fn rows(&self, table: &TableSchema) -> Vec<Vec<Option<String>>> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
         let db = Connection::open_with_flags(self.0.path().join("x.db"), flags).unwrap();
-        let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-        let names: Vec<String> = table.columns.iter().map(|column| quoted(&column.name)).collect();
-        let sql = format!("SELECT {} FROM {}", names.join(", "), quoted(&table.name));
+        let names = sql::list(table.columns.iter().map(|column| &column.name));
+        let sql = format!("SELECT {names} FROM {}", sql::quote(&table.name));
         let mut query = match db.prepare(&sql) {
             Ok(query) => query,
             Err(error) if error.to_string().contains("no such table") => return Vec::new(),

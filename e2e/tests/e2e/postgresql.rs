@@ -2,25 +2,13 @@
 
 use std::time::Duration;
 
-use headwater_bench_server::{Config, Kind, Latency, Server};
+use headwater_bench_server::Server;
 use headwater_e2e::{Headwater, LocalPostgresql};
+
+use crate::support::{ORGANIZATION_TABLES, organization, rows_of};
 
 /// How often a sync is killed.
 const KILLS: u32 = 10;
-
-fn server() -> Server {
-    let config = Config::default()
-        .with_accounts(30)
-        .with_regions(["us-east-1", "eu-west-1"])
-        .with(Kind::Instances, 7)
-        .with(Kind::Vpcs, 3)
-        .with(Kind::Users, 4)
-        .with(Kind::UserAccessKeys, 2)
-        .with_latency(Latency::Uniform { min_ms: 2.0, max_ms: 40.0 });
-    Server::start_blocking(config, 1).unwrap()
-}
-
-const TABLES: [&str; 4] = ["aws_ec2_instances", "aws_ec2_vpcs", "aws_iam_users", "aws_iam_user_access_keys"];
 
 fn configuration(server: &Server) -> String {
     format!(
@@ -29,7 +17,7 @@ fn configuration(server: &Server) -> String {
          org:\n      member_role_name: reader\n---\n\
          kind: destination\nspec:\n  name: warehouse\n  path: postgresql\n  spec:\n    \
          connection_string: ${{DATABASE_URL}}\n",
-        TABLES.join(", "),
+        ORGANIZATION_TABLES.join(", "),
         server.url(),
     )
 }
@@ -37,7 +25,7 @@ fn configuration(server: &Server) -> String {
 /// Every row of every table as JSON, but for when it was synced.
 fn rows(database: &LocalPostgresql) -> Vec<String> {
     let mut all = Vec::new();
-    for table in TABLES {
+    for table in ORGANIZATION_TABLES {
         let sql = format!("SELECT to_jsonb(t) - '_cq_sync_time' FROM {table} t ORDER BY 1");
         all.extend(database.query(&sql).unwrap().lines().map(|row| format!("{table} {row}")));
     }
@@ -46,16 +34,13 @@ fn rows(database: &LocalPostgresql) -> Vec<String> {
 
 #[test]
 fn killed_ten_times_it_holds_what_one_sync_writes() {
-    let (server, database) = (server(), LocalPostgresql::start().unwrap());
+    let (server, database) = (organization(30), LocalPostgresql::start().unwrap());
     let whole = Headwater::new().unwrap().with_environment("DATABASE_URL", &database.url());
     let run = whole.sync(&configuration(&server)).unwrap();
     assert_eq!(run.code, Some(0), "{}", run.output());
     assert!(!run.output().contains("a%20pass"), "the password is not shown: {}", run.output());
     let expected = rows(&database);
-    let estate = server.estate();
-    let count: u64 =
-        [Kind::Instances, Kind::Vpcs, Kind::Users, Kind::UserAccessKeys].map(|kind| estate.rows(kind)).iter().sum();
-    assert_eq!(expected.len() as u64, count);
+    assert_eq!(expected.len() as u64, rows_of(&server));
     let types = "SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' ORDER BY attname) FROM pg_attribute \
                  WHERE attrelid = 'aws_ec2_instances'::regclass AND attname IN ('_cq_id', '_cq_sync_time', 'tags', 'ebs_optimized')";
     assert_eq!(
@@ -81,7 +66,7 @@ fn killed_ten_times_it_holds_what_one_sync_writes() {
 
 #[test]
 fn a_database_that_refuses_is_told_in_one_line() {
-    let (server, database) = (server(), LocalPostgresql::start().unwrap());
+    let (server, database) = (organization(30), LocalPostgresql::start().unwrap());
     let wrong = database.url().replace("pass%2Fword", "hunter2");
     let headwater = Headwater::new().unwrap().with_environment("DATABASE_URL", &wrong);
     let run = headwater.sync(&configuration(&server)).unwrap();

@@ -2,24 +2,14 @@
 
 use std::time::Duration;
 
-use headwater_bench_server::{Config, Kind, Latency, Server};
+use headwater_bench_server::{Kind, Server};
 use headwater_e2e::Headwater;
 use rusqlite::{Connection, OpenFlags};
 
+use crate::support::{ORGANIZATION_TABLES, organization, rows_of};
+
 /// How often a sync is killed.
 const KILLS: u64 = 10;
-
-fn server() -> Server {
-    let config = Config::default()
-        .with_accounts(40)
-        .with_regions(["us-east-1", "eu-west-1"])
-        .with(Kind::Instances, 7)
-        .with(Kind::Vpcs, 3)
-        .with(Kind::Users, 4)
-        .with(Kind::UserAccessKeys, 2)
-        .with_latency(Latency::Uniform { min_ms: 2.0, max_ms: 40.0 });
-    Server::start_blocking(config, 1).unwrap()
-}
 
 fn configuration(server: &Server, mode: &str) -> String {
     format!(
@@ -35,14 +25,12 @@ fn configuration(server: &Server, mode: &str) -> String {
     )
 }
 
-const TABLES: [&str; 4] = ["aws_ec2_instances", "aws_ec2_vpcs", "aws_iam_users", "aws_iam_user_access_keys"];
-
 /// Every row of every table, but for when it was synced.
 fn rows(headwater: &Headwater) -> Vec<String> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
     let database = Connection::open_with_flags(headwater.folder().join("aws.db"), flags).unwrap();
     let mut all = Vec::new();
-    for table in TABLES {
+    for table in ORGANIZATION_TABLES {
         let mut names = database.prepare(&format!("SELECT name FROM pragma_table_info('{table}')")).unwrap();
         let names: Vec<String> = names.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
         let row: Vec<String> =
@@ -88,15 +76,13 @@ fn vpcs(headwater: &Headwater) -> i64 {
 }
 
 fn killed_and_resumed(mode: &str, state: &[&str]) {
-    let server = server();
+    let server = organization(40);
     let estate = server.estate();
-    let expected: u64 =
-        [Kind::Instances, Kind::Vpcs, Kind::Users, Kind::UserAccessKeys].map(|kind| estate.rows(kind)).iter().sum();
     let left_alone = Headwater::new().unwrap();
     let run = left_alone.sync(&configuration(&server, mode)).unwrap();
     assert_eq!(run.code, Some(0), "{}", run.output());
     let whole = (rows(&left_alone), lines(&left_alone));
-    assert_eq!(whole.0.len() as u64, expected);
+    assert_eq!(whole.0.len() as u64, rows_of(&server));
     let all = server.stats().apis["ec2:DescribeVpcs"].calls;
 
     let headwater = Headwater::new().unwrap();
@@ -159,7 +145,7 @@ fn killed_ten_times_with_the_state_in_the_destination() {
 
 #[test]
 fn another_configuration_is_not_resumed() {
-    let server = server();
+    let server = organization(40);
     let headwater = Headwater::new().unwrap();
     let text = configuration(&server, "append");
     headwater.write("sync.yml", &text).unwrap();

@@ -2,12 +2,39 @@
 
 use std::path::{Path, PathBuf};
 
+use headwater_bench_server::{Config, Kind, Latency, Server};
 use headwater_e2e::{Headwater, LocalAws, PYTHON, Run, Settings};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 
 /// The database, below the folder that the binary runs in.
 pub const DATABASE: &str = "aws.db";
+
+/// What there is in an [`organization`].
+const KINDS: [Kind; 4] = [Kind::Instances, Kind::Vpcs, Kind::Users, Kind::UserAccessKeys];
+
+/// The tables of that.
+pub const ORGANIZATION_TABLES: [&str; 4] =
+    ["aws_ec2_instances", "aws_ec2_vpcs", "aws_iam_users", "aws_iam_user_access_keys"];
+
+/// A fast AWS with so many accounts in two regions, whose calls take differently long.
+pub fn organization(accounts: u64) -> Server {
+    let config = Config::default()
+        .with_accounts(accounts)
+        .with_regions(["us-east-1", "eu-west-1"])
+        .with(Kind::Instances, 7)
+        .with(Kind::Vpcs, 3)
+        .with(Kind::Users, 4)
+        .with(Kind::UserAccessKeys, 2)
+        .with_latency(Latency::Uniform { min_ms: 2.0, max_ms: 40.0 });
+    Server::start_blocking(config, 1).unwrap()
+}
+
+/// How many rows all of its tables have.
+pub fn rows_of(server: &Server) -> u64 {
+    let estate = server.estate();
+    KINDS.map(|kind| estate.rows(kind)).iter().sum()
+}
 
 /// Starts a local AWS with the Python that `cargo xtask test` has prepared.
 pub fn local_aws(settings: Settings) -> LocalAws {

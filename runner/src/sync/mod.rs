@@ -196,8 +196,6 @@ impl Common {
         let used: Vec<&Arc<Target>> = targets.iter().filter(|target| target.is_used()).collect();
         for target in &used {
             target.use_memory(&self.options.memory);
-        }
-        for target in &used {
             for loss in target.losses() {
                 tracing::warn!("{loss}");
             }

@@ -18,7 +18,7 @@ fn good<T>(result: Result<T>, what: &str) -> T {
 }
 
 /// Opens the destination and makes a table ready for a mode.
-pub(super) async fn ready(subject: &dyn Subject, table: &TableSchema, mode: WriteMode) -> Box<dyn Destination> {
+async fn ready(subject: &dyn Subject, table: &TableSchema, mode: WriteMode) -> Box<dyn Destination> {
     let destination = subject.open();
     good(destination.check().await, "check");
     let table = if mode == WriteMode::Append { table.without_key() } else { table.clone() };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, FieldRef};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::Subject;
 use super::samples::samples;
@@ -25,7 +25,7 @@ const TOLD: usize = 4;
 const LONGEST: usize = 40;
 
 /// What a destination makes of the types.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fidelity {
     /// What the destination is called.
     pub destination: String,
@@ -34,23 +34,23 @@ pub struct Fidelity {
 }
 
 /// What becomes of the values of a type.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OfType {
     /// The type.
     pub name: String,
     /// The type in the target.
     pub stored: String,
     /// What is declared to be lost.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub lost: Option<String>,
     /// Values that were read back as others: what was written, and what was read.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub changed: Vec<(String, String)>,
     /// What is declared to be refused.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub refuses: Option<String>,
     /// Values that were refused.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<String>,
 }
 

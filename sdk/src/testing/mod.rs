@@ -7,7 +7,7 @@
 pub mod cases;
 pub mod fidelity;
 mod samples;
-mod things;
+pub mod things;
 
 use async_trait::async_trait;
 

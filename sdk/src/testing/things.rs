@@ -12,7 +12,8 @@ use crate::scope::{ScopeColumn, Scopes};
 use crate::types::Timestamp;
 use crate::value::Value;
 
-const REGIONAL: Scopes = Scopes {
+/// The scopes of the tables: regions of accounts.
+pub const REGIONAL: Scopes = Scopes {
     name: "regional",
     columns: &[
         ScopeColumn { name: "account_id", description: "The account." },

@@ -16,7 +16,7 @@ use headwater_sdk::arrow::compute::cast;
 use headwater_sdk::arrow::datatypes::{DataType, Field, FieldRef, IntervalDayTime, IntervalMonthDayNano, IntervalUnit};
 use headwater_sdk::testing::Subject;
 use headwater_sdk::testing::fidelity::texts;
-use headwater_sdk::{Destination, Extension, TableSchema, async_trait};
+use headwater_sdk::{Destination, Extension, TableSchema, async_trait, sql};
 use tokio_postgres::types::{FromSql, Type};
 use tokio_postgres::{Client, NoTls};
 
@@ -28,17 +28,7 @@ impl Postgresql {
     }
 
     pub fn spec(&self) -> Spec {
-        Spec {
-            connection_string: self.0.url(),
-            password: None,
-            password_file: None,
-            schema: None,
-            ca_file: None,
-            statement_timeout: None,
-            connections: None,
-            batch_size: None,
-            batch_size_bytes: None,
-        }
+        Spec { connection_string: self.0.url(), ..Spec::default() }
     }
 
     pub async fn client(&self) -> Client {
@@ -73,9 +63,8 @@ impl Subject for Postgresql {
 
     async fn rows(&self, table: &TableSchema) -> Vec<Vec<Option<String>>> {
         let client = self.client().await;
-        let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-        let names: Vec<String> = table.columns.iter().map(|column| quoted(&column.name)).collect();
-        let sql = format!("SELECT {} FROM {}", names.join(", "), quoted(&table.name));
+        let names = sql::list(table.columns.iter().map(|column| &column.name));
+        let sql = format!("SELECT {names} FROM {}", sql::quote(&table.name));
         let rows = match client.query(&sql, &[]).await {
             Ok(rows) => rows,
             Err(error) if error.code().is_some_and(|code| code.code() == "42P01") => return Vec::new(),
@@ -164,10 +153,7 @@ fn array(field: &FieldRef, values: Vec<Option<Vec<u8>>>) -> ArrayRef {
         (None, DataType::Date32 | DataType::Date64) => {
             Arc::new(Date32Array::from_iter(number().map(|days| days.map(|days| days as i32 + 10_957))))
         }
-        (None, DataType::Time32(_) | DataType::Time64(_)) => {
-            let micros = Time64MicrosecondArray::from_iter(number());
-            return cast_down(&(Arc::new(micros) as ArrayRef), kind);
-        }
+        (None, DataType::Time32(_) | DataType::Time64(_)) => Arc::new(Time64MicrosecondArray::from_iter(number())),
         (None, DataType::Timestamp(_, zone)) => {
             Arc::new(TimestampMicrosecondArray::from_iter(values.iter().map(micros)).with_timezone_opt(zone.clone()))
         }
@@ -194,10 +180,6 @@ fn array(field: &FieldRef, values: Vec<Option<Vec<u8>>>) -> ArrayRef {
         _ => Arc::new(StringArray::from_iter(values.iter().map(|value| value.as_deref().map(utf8)))),
     };
     cast(&natural, kind).unwrap()
-}
-
-fn cast_down(array: &ArrayRef, kind: &DataType) -> ArrayRef {
-    cast(array, kind).unwrap()
 }
 
 fn list(item: &FieldRef, values: &[Option<Vec<u8>>]) -> ArrayRef {

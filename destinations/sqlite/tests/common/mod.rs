@@ -1,11 +1,13 @@
 //! What the tests of the destinations share: a table with a column of every type, and syncs of a few rows.
-#![allow(dead_code, clippy::unwrap_used)]
+// Not every test uses all of it.
+#![allow(dead_code, unused_imports, clippy::unwrap_used)]
 
 use std::sync::Arc;
 
-use headwater_sdk::arrow::array::{ArrayBuilder, ArrayRef, RecordBatch};
+use headwater_sdk::arrow::array::{ArrayRef, RecordBatch};
 use headwater_sdk::cq_id::CqId;
-use headwater_sdk::scope::{ScopeColumn, Scopes};
+use headwater_sdk::testing::things::{self, REGIONAL, array};
+pub use headwater_sdk::testing::{HERE, OTHER, Origin as From, THERE, at};
 use headwater_sdk::{
     Binary, Column, ColumnType, Committed, Destination, Inet, Mac, Outcome, Part, RawJson, Result, TableSchema,
     Timestamp, Uuid, Value, WriteMode,
@@ -16,18 +18,8 @@ pub const ODD: &str = "an \"odd\", na'me";
 /// 2026-11-21T08:59:02.123456Z.
 pub const NOW: Timestamp = Timestamp(1_795_251_542_123_456);
 
-pub const REGIONAL: Scopes = Scopes {
-    name: "regional",
-    columns: &[
-        ScopeColumn { name: "account_id", description: "The account." },
-        ScopeColumn { name: "region", description: "The region." },
-    ],
-};
-
 pub fn column<T: Value>(name: &str, nullable: bool, key: bool) -> Column {
-    let mut column = Column::new(name, T::column_type(), "A column.");
-    (column.nullable, column.key) = (nullable, key);
-    column
+    Column { key, ..things::column::<T>(name, nullable) }
 }
 
 /// A table whose key is `arn`, with a nullable column of every type that a connector can make.
@@ -62,18 +54,6 @@ pub fn every_type(name: &str) -> TableSchema {
     TableSchema::new(name, "A column of every type.", None, REGIONAL, columns)
 }
 
-/// Where rows come from.
-#[derive(Debug, Clone, Copy)]
-pub struct From {
-    pub source: &'static str,
-    pub account: &'static str,
-    pub region: &'static str,
-}
-
-pub const HERE: From = From { source: "aws", account: "123456789012", region: "eu-west-1" };
-pub const THERE: From = From { source: "aws", account: "123456789012", region: "us-east-1" };
-pub const OTHER: From = From { source: "other", account: "123456789012", region: "eu-west-1" };
-
 /// A row: its key, its text, and whether the other columns have values.
 #[derive(Debug, Clone)]
 pub struct Row {
@@ -86,17 +66,6 @@ pub struct Row {
 
 pub fn row(arn: &str) -> Row {
     Row { arn: arn.to_owned(), text: format!("text of {arn}"), full: true, time: NOW, float: 0.5 }
-}
-
-fn array<T: Value>(values: impl IntoIterator<Item = Option<T>>) -> ArrayRef {
-    let mut builder = T::builder(0);
-    for value in values {
-        match value {
-            Some(value) => drop(value.append(&mut builder)),
-            None => T::append_null(&mut builder),
-        }
-    }
-    builder.finish()
 }
 
 pub fn id(arn: &str) -> Uuid {
@@ -165,11 +134,6 @@ pub fn part(table: &TableSchema, from: From, sync_time: Timestamp, mode: WriteMo
 /// The same part, run again by a sync that continues an interrupted one.
 pub fn again(part: Part) -> Part {
     Part { resumed: true, ..part }
-}
-
-/// The time of the n-th sync.
-pub fn at(sync: i64) -> Timestamp {
-    Timestamp(NOW.0 + sync * 3_600_000_000)
 }
 
 /// Writes one unit, a batch for each slice of rows.

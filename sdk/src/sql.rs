@@ -1,0 +1,64 @@
+//! SQL that the databases among the destinations have in common, and how they say what does not fit.
+
+use crate::destination::MigrateMode;
+use crate::error::Error;
+use crate::schema::{SOURCE_NAME, TableSchema};
+
+/// How many tables that do not fit an error names.
+const NAMED: usize = 5;
+
+/// A name as SQL: in double quotes, with those in it doubled.
+pub fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Names as SQL, with commas between them.
+pub fn list(names: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    names.into_iter().map(|name| quote(name.as_ref())).collect::<Vec<_>>().join(", ")
+}
+
+/// The end of an `INSERT` into a table with a key: a row with the same key is replaced.
+pub fn on_conflict(schema: &TableSchema) -> String {
+    let set = schema.columns.iter().filter(|column| !column.key).map(|column| quote(&column.name));
+    let set: Vec<String> = set.map(|name| format!("{name} = excluded.{name}")).collect();
+    let key = list(schema.key());
+    match set.is_empty() {
+        true => format!("ON CONFLICT ({key}) DO NOTHING"),
+        false => format!("ON CONFLICT ({key}) DO UPDATE SET {}", set.join(", ")),
+    }
+}
+
+/// The columns of an index by which the rows of one unit are found when its stale rows are removed; none where the whole
+/// table is one unit, or nothing is ever removed.
+pub fn unit_columns(schema: &TableSchema) -> Option<String> {
+    let scope: Vec<&str> = schema.scopes.columns.iter().map(|column| column.name).collect();
+    if schema.key().is_empty() || scope.is_empty() || scope.iter().any(|name| schema.column(name).is_none()) {
+        return None;
+    }
+    Some(list(scope.into_iter().chain([SOURCE_NAME])))
+}
+
+/// That a table's key is not that of the source.
+pub fn other_key(table: &str, found: &[&str], wanted: &[&str]) -> String {
+    let shown = |key: &[&str]| if key.is_empty() { "none".to_owned() } else { format!("({})", key.join(", ")) };
+    format!("table {table}, key: {} in the database, {} in the source", shown(found), shown(wanted))
+}
+
+/// The error that tables do not fit. `place` has them, and `other` is what may be named instead, such as `file`.
+pub fn misfits(place: &str, misfits: &[String], mode: MigrateMode, other: &str) -> Error {
+    let mut text = format!("{place} has tables that do not fit; none was changed:");
+    for misfit in misfits.iter().take(NAMED) {
+        text.push_str(&format!("\n  {misfit}"));
+    }
+    if misfits.len() > NAMED {
+        text.push_str(&format!("\n  and {} more", misfits.len() - NAMED));
+    }
+    text.push_str(match mode {
+        MigrateMode::Safe => {
+            "\nset `migrate_mode: forced` to drop these tables with their rows and create them anew, or name another "
+        }
+        MigrateMode::Forced => "\nremove or rename what has these names, or name another ",
+    });
+    text.push_str(other);
+    Error::destination(text)
+}
