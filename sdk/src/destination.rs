@@ -9,9 +9,11 @@ use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use serde::Deserialize;
 
-use crate::error::Result;
+use crate::error::{Class, Error, Result};
 use crate::fidelity::Stored;
 use crate::memory::Budget;
+use crate::plan::TablePlan;
+use crate::rejects::Rejects;
 use crate::schema::{ColumnType, ID, TableSchema};
 use crate::state::StateStore;
 use crate::types::Timestamp;
@@ -80,6 +82,8 @@ pub struct Part {
     /// Whether an earlier attempt of this very sync, with the same sync time, may have left rows of this part. They
     /// are replaced: in the end there is what one attempt would have written.
     pub resumed: bool,
+    /// Where rows go that the target does not take; without it, such a row fails the part.
+    pub rejects: Option<Rejects>,
 }
 
 impl Part {
@@ -124,11 +128,25 @@ pub trait Destination: Send + Sync {
         let _ = budget;
     }
 
+    /// What [`Destination::migrate`] would do to each of the tables; nothing is touched. A target that keeps no tables
+    /// answers that all fit.
+    async fn plan(&self, tables: &[Arc<TableSchema>], mode: MigrateMode) -> Result<Vec<TablePlan>> {
+        let _ = mode;
+        Ok(tables.iter().map(|table| TablePlan::fits(&table.name)).collect())
+    }
+
     /// Makes the tables ready to be written. Before it, nothing of the destination has been touched.
     async fn migrate(&self, tables: &[Arc<TableSchema>], mode: MigrateMode) -> Result<()>;
 
     /// Opens a part. Nothing of it is visible before [`PartWriter::commit`]; dropping the writer discards it.
     async fn begin(&self, part: Part) -> Result<Box<dyn PartWriter>>;
+
+    /// Removes the rows of a table that are equal to a row of `matching` in all columns which that has, and answers how
+    /// many they were. Its columns are some of the table's; null equals null.
+    async fn delete(&self, table: &Arc<TableSchema>, matching: RecordBatch) -> Result<u64> {
+        let _ = matching;
+        Err(Error::new(Class::Unsupported, format!("table {}: single rows cannot be removed here", table.name)))
+    }
 
     /// Where the state of syncs is kept under a key, if the destination can keep it. Nothing is touched yet, and the
     /// store is used before [`Destination::close`] only.

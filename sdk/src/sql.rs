@@ -1,11 +1,6 @@
-//! SQL that the databases among the destinations have in common, and how they say what does not fit.
+//! SQL that the databases among the destinations have in common.
 
-use crate::destination::MigrateMode;
-use crate::error::Error;
 use crate::schema::{SOURCE_NAME, TableSchema};
-
-/// How many tables that do not fit an error names.
-const NAMED: usize = 5;
 
 /// A name as SQL: in double quotes, with those in it doubled.
 pub fn quote(name: &str) -> String {
@@ -42,23 +37,4 @@ pub fn unit_columns(schema: &TableSchema) -> Option<String> {
 pub fn other_key(table: &str, found: &[&str], wanted: &[&str]) -> String {
     let shown = |key: &[&str]| if key.is_empty() { "none".to_owned() } else { format!("({})", key.join(", ")) };
     format!("table {table}, key: {} in the database, {} in the source", shown(found), shown(wanted))
-}
-
-/// The error that tables do not fit. `place` has them, and `other` is what may be named instead, such as `file`.
-pub fn misfits(place: &str, misfits: &[String], mode: MigrateMode, other: &str) -> Error {
-    let mut text = format!("{place} has tables that do not fit; none was changed:");
-    for misfit in misfits.iter().take(NAMED) {
-        text.push_str(&format!("\n  {misfit}"));
-    }
-    if misfits.len() > NAMED {
-        text.push_str(&format!("\n  and {} more", misfits.len() - NAMED));
-    }
-    text.push_str(match mode {
-        MigrateMode::Safe => {
-            "\nset `migrate_mode: forced` to drop these tables with their rows and create them anew, or name another "
-        }
-        MigrateMode::Forced => "\nremove or rename what has these names, or name another ",
-    });
-    text.push_str(other);
-    Error::destination(text)
 }

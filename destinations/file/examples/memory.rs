@@ -146,6 +146,7 @@ fn part(table: &Arc<TableSchema>) -> Part {
         sync_time: Timestamp(0),
         mode: WriteMode::OverwriteDeleteStale,
         resumed: false,
+        rejects: None,
     }
 }
 

@@ -249,6 +249,7 @@ mod tests {
             sync_time: Timestamp(1_795_251_542_123_456),
             mode,
             resumed: false,
+            rejects: None,
         }
     }
 

@@ -25,7 +25,7 @@ use std::sync::{Arc, OnceLock};
 
 use headwater_sdk::destination::MigrateMode;
 use headwater_sdk::{
-    Budget, ColumnType, Destination, Error, Part, PartWriter, Result, Stored, TableSchema, async_trait,
+    Budget, ColumnType, Destination, Error, Part, PartWriter, Result, Stored, TablePlan, TableSchema, async_trait,
 };
 
 use crate::errors::explain;
@@ -74,6 +74,10 @@ impl Destination for Postgresql {
     fn use_memory(&self, budget: &Budget) {
         // Only the first call counts.
         let _ = self.memory.set(Memory::new(budget));
+    }
+
+    async fn plan(&self, tables: &[Arc<TableSchema>], mode: MigrateMode) -> Result<Vec<TablePlan>> {
+        migrate::plan(&self.server, tables, mode).await
     }
 
     async fn migrate(&self, tables: &[Arc<TableSchema>], mode: MigrateMode) -> Result<()> {

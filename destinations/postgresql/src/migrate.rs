@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use headwater_sdk::destination::MigrateMode;
+use headwater_sdk::plan::{Change, Dialect, FoundColumn, FoundTable};
 use headwater_sdk::sql::quote;
-use headwater_sdk::{Result, TableSchema, sql};
+use headwater_sdk::{ColumnType, Result, TablePlan, TableSchema, plan};
 use tokio_postgres::Transaction;
 
-use crate::ddl::{check_names, create_table, create_unit_index, not_null};
+use crate::ddl::{check_names, create_table, create_unit_index};
 use crate::errors::explain;
 use crate::server::Server;
 use crate::types::Kind;
@@ -22,19 +23,32 @@ pub const WAITING: &str = "headwater_waiting_";
 /// No unit runs for so many seconds.
 const LONG_AGO: f64 = 2.0 * 86_400.0;
 
-struct Existing {
-    name: String,
-    kind: String,
-    not_null: bool,
-    default: bool,
-}
+/// PostgreSQL's types, as tables are compared by them.
+struct Types;
 
-struct Found {
-    columns: Vec<Existing>,
-    key: Vec<String>,
+impl Dialect for Types {
+    fn type_of(&self, kind: &ColumnType) -> String {
+        Kind::of(kind).sql()
+    }
+
+    fn widens(&self, found: &str, wanted: &ColumnType) -> bool {
+        Kind::of(wanted).widens(found)
+    }
 }
 
 type Pg<T> = std::result::Result<T, tokio_postgres::Error>;
+
+/// What [`migrate`] would do.
+pub async fn plan(server: &Arc<Server>, tables: &[Arc<TableSchema>], mode: MigrateMode) -> Result<Vec<TablePlan>> {
+    tables.iter().try_for_each(|table| check_names(table))?;
+    let mut lent = server.connection().await?;
+    let explained = |error: tokio_postgres::Error| explain(&error, &server.settings.shown);
+    let transaction = lent.connection.client.build_transaction().read_only(true).start().await.map_err(explained)?;
+    let plans = plan_all(&transaction, tables, mode).await.map_err(explained)?;
+    transaction.rollback().await.map_err(explained)?;
+    lent.give_back();
+    Ok(plans)
+}
 
 /// Makes all tables fit, or changes none of them.
 pub async fn migrate(server: &Arc<Server>, tables: &[Arc<TableSchema>], mode: MigrateMode) -> Result<()> {
@@ -45,17 +59,23 @@ pub async fn migrate(server: &Arc<Server>, tables: &[Arc<TableSchema>], mode: Mi
     let transaction = lent.connection.client.transaction().await.map_err(explained)?;
     transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await.map_err(explained)?;
     sweep(&transaction).await.map_err(explained)?;
-    let mut misfits = Vec::new();
-    for schema in tables {
+    let plans = plan_all(&transaction, tables, mode).await.map_err(explained)?;
+    plan::check(shown, &plans, "schema")?;
+    for (schema, plan) in tables.iter().zip(&plans) {
         let failed = |error| explained(error).while_doing(format!("table {}", schema.name));
-        misfits.extend(table(&transaction, schema, mode).await.map_err(failed)?);
+        apply(&transaction, schema, plan).await.map_err(failed)?;
     }
-    if misfits.is_empty() {
-        transaction.commit().await.map_err(explained)?;
-        lent.give_back();
-        return Ok(());
+    transaction.commit().await.map_err(explained)?;
+    lent.give_back();
+    Ok(())
+}
+
+async fn plan_all(transaction: &Transaction<'_>, tables: &[Arc<TableSchema>], mode: MigrateMode) -> Pg<Vec<TablePlan>> {
+    let mut plans = Vec::with_capacity(tables.len());
+    for schema in tables {
+        plans.push(plan_table(transaction, schema, mode).await?);
     }
-    Err(sql::misfits(shown, &misfits, mode, "schema"))
+    Ok(plans)
 }
 
 /// Removes tables in which units have waited whose process is gone: their name says when they were made.
@@ -70,15 +90,13 @@ async fn sweep(transaction: &Transaction<'_>) -> Pg<()> {
     Ok(())
 }
 
-/// One table: what does not fit is answered.
-async fn table(transaction: &Transaction<'_>, schema: &TableSchema, mode: MigrateMode) -> Pg<Option<String>> {
+/// What has to be done to one table.
+async fn plan_table(transaction: &Transaction<'_>, schema: &TableSchema, mode: MigrateMode) -> Pg<TablePlan> {
     let name = &schema.name;
     let sql =
         "SELECT oid, relkind::text FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relname = $1";
-    let found = transaction.query_opt(sql, &[name]).await?;
-    let Some(found) = found else {
-        transaction.batch_execute(&create_table(schema)).await?;
-        return index(transaction, schema).await;
+    let Some(found) = transaction.query_opt(sql, &[name]).await? else {
+        return Ok(plan::compare(&Types, schema, None, mode));
     };
     let (oid, kind): (u32, String) = (found.get(0), found.get(1));
     if !matches!(kind.as_str(), "r" | "p") {
@@ -91,36 +109,89 @@ async fn table(transaction: &Transaction<'_>, schema: &TableSchema, mode: Migrat
             "i" | "I" => "index",
             _ => "type",
         };
-        return Ok(Some(format!("table {name}: the database has a {kind} of this name, which has to go first")));
+        let why = format!("table {name}: the database has a {kind} of this name, which has to go first");
+        return Ok(TablePlan::blocked(name, why));
     }
-    let existing = existing(transaction, oid).await?;
-    match (misfit(&existing, schema), mode) {
-        (Some(misfit), MigrateMode::Safe) => return Ok(Some(misfit)),
-        (Some(_), MigrateMode::Forced) => {
-            transaction.batch_execute(&format!("DROP TABLE {}; {}", quote(name), create_table(schema))).await?;
+    let found = existing(transaction, oid).await?;
+    let plan = plan::compare(&Types, schema, Some(&found), mode);
+    let readers = readers(transaction, oid).await?;
+    Ok(match blocked(schema, &plan, &readers) {
+        Some(why) => TablePlan::blocked(name, why),
+        None => plan,
+    })
+}
+
+/// The views that read a table, with the column that they read, and the foreign keys that point to it.
+async fn readers(transaction: &Transaction<'_>, oid: u32) -> Pg<Vec<(Option<String>, String)>> {
+    let sql = "SELECT DISTINCT a.attname::text, CASE v.relkind WHEN 'v' THEN 'view ' WHEN 'm' THEN 'materialized view ' \
+               ELSE 'rule of ' END || v.oid::regclass::text FROM pg_depend d \
+               JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid \
+               JOIN pg_class v ON v.oid = r.ev_class \
+               LEFT JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid AND d.refobjsubid > 0 \
+               WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = $1 AND v.oid <> $1 \
+               UNION SELECT NULL, 'foreign key of ' || conrelid::regclass::text FROM pg_constraint \
+               WHERE confrelid = $1 AND contype = 'f' AND conrelid <> $1 ORDER BY 2, 1";
+    Ok(transaction.query(sql, &[&oid]).await?.into_iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+/// What of the database is in the way of a plan. PostgreSQL refuses to change the type of a column that a view reads, and
+/// to drop a table that a view or a foreign key needs; neither is dropped here.
+fn blocked(schema: &TableSchema, plan: &TablePlan, readers: &[(Option<String>, String)]) -> Option<String> {
+    let name = &schema.name;
+    let names = |of: &dyn Fn(&Option<String>) -> bool| {
+        let mut names: Vec<&str> =
+            readers.iter().filter(|(column, _)| of(column)).map(|(_, reader)| reader.as_str()).collect();
+        names.dedup();
+        names.join(", ")
+    };
+    plan.changes.iter().find_map(|change| match change {
+        Change::Replace { why, .. } if !readers.is_empty() => {
+            Some(format!("{why}; the table cannot be dropped while {} needs it", names(&|_| true)))
         }
-        (None, _) => {
-            let changes = changes(&existing, schema);
-            if !changes.is_empty() {
-                let sql = format!("ALTER TABLE {} {}", quote(name), changes.join(", "));
-                transaction.batch_execute(&sql).await?;
+        Change::Widen { column, from, to } => {
+            let of_column = |read: &Option<String>| read.as_ref() == Some(column);
+            let readers = names(&of_column);
+            (!readers.is_empty()).then(|| {
+                format!(
+                    "table {name}, column {column}: {from} cannot become {to} while {readers} reads it; drop that first"
+                )
+            })
+        }
+        _ => None,
+    })
+}
+
+/// Does what is planned for a table.
+async fn apply(transaction: &Transaction<'_>, schema: &TableSchema, plan: &TablePlan) -> Pg<()> {
+    let name = quote(&schema.name);
+    let mut altered = Vec::new();
+    for change in &plan.changes {
+        match change {
+            Change::Create { .. } => transaction.batch_execute(&create_table(schema)).await?,
+            Change::Replace { .. } => {
+                transaction.batch_execute(&format!("DROP TABLE {name}; {}", create_table(schema))).await?;
             }
+            // The rows that are there have no value for it, so it may be null whatever the source says.
+            Change::Add { column, kind } => altered.push(format!("ADD COLUMN {} {kind}", quote(column))),
+            Change::Widen { column, to, .. } => altered.push(format!("ALTER COLUMN {} TYPE {to}", quote(column))),
+            Change::Relax { column } => altered.push(format!("ALTER COLUMN {} DROP NOT NULL", quote(column))),
+            // What is blocked is not applied.
+            Change::Blocked { .. } => {}
         }
     }
-    index(transaction, schema).await
-}
-
-async fn index(transaction: &Transaction<'_>, schema: &TableSchema) -> Pg<Option<String>> {
-    if let Some(index) = create_unit_index(schema) {
-        transaction.batch_execute(&index).await?;
+    if !altered.is_empty() {
+        transaction.batch_execute(&format!("ALTER TABLE {name} {}", altered.join(", "))).await?;
     }
-    Ok(None)
+    match create_unit_index(schema) {
+        Some(index) => transaction.batch_execute(&index).await,
+        None => Ok(()),
+    }
 }
 
-async fn existing(transaction: &Transaction<'_>, oid: u32) -> Pg<Found> {
+async fn existing(transaction: &Transaction<'_>, oid: u32) -> Pg<FoundTable> {
     let sql = "SELECT attname, format_type(atttypid, atttypmod), attnotnull, atthasdef OR attidentity <> '' \
                FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum";
-    let columns = transaction.query(sql, &[&oid]).await?.into_iter().map(|row| Existing {
+    let columns = transaction.query(sql, &[&oid]).await?.into_iter().map(|row| FoundColumn {
         name: row.get(0),
         kind: row.get(1),
         not_null: row.get(2),
@@ -130,46 +201,5 @@ async fn existing(transaction: &Transaction<'_>, oid: u32) -> Pg<Found> {
     let sql = "SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) \
                WHERE i.indrelid = $1 AND i.indisprimary";
     let key = transaction.query(sql, &[&oid]).await?.into_iter().map(|row| row.get(0)).collect();
-    Ok(Found { columns, key })
-}
-
-/// Why a table cannot stay as it is; none where it can.
-fn misfit(found: &Found, schema: &TableSchema) -> Option<String> {
-    let name = &schema.name;
-    for column in &schema.columns {
-        let Some(existing) = found.columns.iter().find(|existing| existing.name == column.name) else { continue };
-        let wanted = Kind::of(&column.kind);
-        if existing.kind != wanted.sql() && !wanted.widens(&existing.kind) {
-            let (column, kind, wanted) = (&column.name, &existing.kind, wanted.sql());
-            return Some(format!("table {name}, column {column}: {kind} in the database, {wanted} in the source"));
-        }
-    }
-    let (mut has, mut wanted): (Vec<&str>, Vec<&str>) = (found.key.iter().map(String::as_str).collect(), schema.key());
-    has.sort_unstable();
-    wanted.sort_unstable();
-    if has == wanted {
-        return None;
-    }
-    Some(sql::other_key(name, &has, &wanted))
-}
-
-/// What is changed in place, without losing a value.
-fn changes(found: &Found, schema: &TableSchema) -> Vec<String> {
-    let mut changes = Vec::new();
-    for column in &schema.columns {
-        let (name, kind) = (quote(&column.name), Kind::of(&column.kind).sql());
-        match found.columns.iter().find(|existing| existing.name == column.name) {
-            // The rows that are there have no value for it, so it may be null whatever the source says.
-            None => changes.push(format!("ADD COLUMN {name} {kind}")),
-            Some(existing) if existing.kind != kind => changes.push(format!("ALTER COLUMN {name} TYPE {kind}")),
-            Some(_) => {}
-        }
-    }
-    for existing in found.columns.iter().filter(|existing| existing.not_null && !found.key.contains(&existing.name)) {
-        let wanted = schema.columns.iter().find(|column| column.name == existing.name);
-        if wanted.map_or(!existing.default, |column| !not_null(column)) {
-            changes.push(format!("ALTER COLUMN {} DROP NOT NULL", quote(&existing.name)));
-        }
-    }
-    changes
+    Ok(FoundTable { columns, key })
 }

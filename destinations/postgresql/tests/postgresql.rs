@@ -12,6 +12,7 @@ use headwater_e2e::LocalPostgresql;
 use headwater_postgresql::{Spec, destination};
 use headwater_sdk::arrow::datatypes::DataType;
 use headwater_sdk::destination::MigrateMode;
+use headwater_sdk::plan::Change;
 use headwater_sdk::testing::{HERE, Subject, at, batch, part, thing, things};
 use headwater_sdk::{Budget, ColumnType, Destination, Outcome, TableSchema, WriteMode};
 
@@ -48,7 +49,15 @@ async fn types_are_widened_in_place_unless_a_view_is_in_the_way() {
     client.batch_execute("CREATE VIEW watch AS SELECT number FROM t").await.unwrap();
     let error = migrate(&*destination, &numbers(DataType::Int64)).await.unwrap_err().to_string();
     assert!(error.contains("table t") && error.contains("view watch"), "{error}");
+    // Not even by force is a view taken away, nor the table under it.
+    let text = [Arc::new(numbers(DataType::Utf8))];
+    let error = destination.migrate(&text, MigrateMode::Forced).await.unwrap_err().to_string();
+    assert!(error.contains("cannot be dropped while view watch needs it"), "{error}");
+    let plan = destination.plan(&text, MigrateMode::Forced).await.unwrap();
+    assert!(matches!(&plan[0].changes[..], [Change::Blocked { forceable: false, .. }]), "{plan:?}");
     client.batch_execute("DROP VIEW watch").await.unwrap();
+    let plan = destination.plan(&text, MigrateMode::Forced).await.unwrap();
+    assert!(matches!(&plan[0].changes[..], [Change::Replace { .. }]), "{plan:?}");
     migrate(&*destination, &numbers(DataType::Int64)).await.unwrap();
     let sql = "SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'number'";
     assert_eq!(client.query_one(sql, &[]).await.unwrap().get::<_, String>(0), "bigint");

@@ -140,10 +140,29 @@ impl Location {
         log.into()
     }
 
-    /// Reads the list of tables. An immutable connection takes no lock and makes no file beside the database.
+    /// Opens the database for reading alone; none where there is no file. Where no other program writes, no lock is taken
+    /// and no file made beside the database.
+    pub fn open_to_read(&self) -> Result<Option<Connection>> {
+        if !self.path.exists() {
+            return Ok(None);
+        }
+        let logged = std::fs::metadata(self.log()).is_ok_and(|log| log.len() > 0);
+        self.read_only(!logged).map(Some).map_err(|error| explain(&error, &self.path))
+    }
+
+    /// Reads the list of tables.
     fn read_schema(&self) -> Result<()> {
+        self.read_only(true)
+            .and_then(|db| db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0)))
+            .map(|_| ())
+            .map_err(|error| explain(&error, &self.path))
+    }
+
+    /// An immutable connection takes no lock and makes no file beside the database.
+    fn read_only(&self, immutable: bool) -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let Some(path) = self.path.to_str() else { return Ok(()) };
+        let path = self.path.to_str().filter(|_| immutable);
+        let Some(path) = path else { return Connection::open_with_flags(&self.path, flags) };
         let mut uri = String::from("file:");
         for part in path.chars() {
             match part {
@@ -156,9 +175,6 @@ impl Location {
         }
         uri.push_str("?immutable=1");
         Connection::open_with_flags(uri, flags)
-            .and_then(|db| db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0)))
-            .map(|_| ())
-            .map_err(|error| explain(&error, &self.path))
     }
 }
 

@@ -10,12 +10,14 @@ use headwater_sdk::destination::MigrateMode;
 use headwater_sdk::memory::Lease;
 use headwater_sdk::{
     Budget, ColumnType, Committed, Destination, Error, Outcome, Part, PartWriter, Result, StateStore, Stored,
-    TableSchema, async_trait,
+    TablePlan, TableSchema, async_trait,
 };
 use tokio::sync::{mpsc, oneshot};
 
 use crate::ddl::stored;
+use crate::explain::explain;
 use crate::location::Location;
+use crate::migrate::plan;
 use crate::state::State;
 use crate::store::{Rows, Store};
 
@@ -164,13 +166,23 @@ impl Destination for Sqlite {
         stored(kind)
     }
 
+    async fn plan(&self, tables: &[Arc<TableSchema>], mode: MigrateMode) -> Result<Vec<TablePlan>> {
+        let (location, tables) = (self.0.location.clone(), tables.to_vec());
+        let plan = move || {
+            location.check()?;
+            let db = location.open_to_read()?;
+            plan(db.as_ref(), &tables, mode).map_err(|error| explain(&error, location.path()))
+        };
+        tokio::task::spawn_blocking(plan).await.map_err(Error::destination)?
+    }
+
     async fn migrate(&self, tables: &[Arc<TableSchema>], mode: MigrateMode) -> Result<()> {
         let location = self.0.location.clone();
         // What is certain to fail fails before a file is made.
         tokio::task::spawn_blocking(move || location.check()).await.map_err(Error::destination)??;
         let tables = tables.to_vec();
         let orders = self.0.orders().await?;
-        orders.call(move |store| store.migrate(tables.iter().map(Arc::as_ref), mode)).await
+        orders.call(move |store| store.migrate(&tables, mode)).await
     }
 
     async fn begin(&self, part: Part) -> Result<Box<dyn PartWriter>> {

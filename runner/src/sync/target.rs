@@ -179,6 +179,7 @@ impl Slot {
             sync_time: base.sync_time,
             mode: self.target.mode,
             resumed: base.resumed,
+            rejects: None,
         };
         caught(Class::Destination, self.target.destination.begin(part)).await?
     }

@@ -149,5 +149,6 @@ pub fn part(table: &TableSchema, from: Origin, time: Timestamp, mode: WriteMode)
         sync_time: time,
         mode,
         resumed: false,
+        rejects: None,
     }
 }

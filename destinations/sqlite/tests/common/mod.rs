@@ -128,6 +128,7 @@ pub fn part(table: &TableSchema, from: From, sync_time: Timestamp, mode: WriteMo
         sync_time,
         mode,
         resumed: false,
+        rejects: None,
     }
 }
 
