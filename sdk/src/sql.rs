@@ -1,6 +1,9 @@
 //! SQL that the databases among the destinations have in common.
 
-use crate::schema::{SOURCE_NAME, TableSchema};
+use arrow::array::RecordBatch;
+
+use crate::error::{Error, Result};
+use crate::schema::{Column, SOURCE_NAME, TableSchema};
 
 /// A name as SQL: in double quotes, with those in it doubled.
 pub fn quote(name: &str) -> String {
@@ -20,6 +23,26 @@ pub fn on_conflict(schema: &TableSchema) -> String {
     match set.is_empty() {
         true => format!("ON CONFLICT ({key}) DO NOTHING"),
         false => format!("ON CONFLICT ({key}) DO UPDATE SET {}", set.join(", ")),
+    }
+}
+
+/// The columns of a table by whose values single rows are named.
+///
+/// # Errors
+/// If there are none, or one is not of the table or of another type.
+pub fn named_columns<'a>(table: &'a TableSchema, rows: &RecordBatch) -> Result<Vec<&'a Column>> {
+    let schema = rows.schema();
+    let columns = schema.fields().iter().map(|field| {
+        let column = table.column(field.name()).filter(|column| column.kind.data_type == *field.data_type());
+        column.ok_or_else(|| {
+            let (table, name, kind) = (&table.name, field.name(), field.data_type());
+            Error::fatal(format!("rows of {table} are named by `{name}` of type {kind}, which is no column of it"))
+        })
+    });
+    let columns: Vec<&Column> = columns.collect::<Result<_>>()?;
+    match columns.is_empty() {
+        true => Err(Error::fatal(format!("rows of {} are named by no column", table.name))),
+        false => Ok(columns),
     }
 }
 

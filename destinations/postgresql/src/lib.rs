@@ -12,6 +12,7 @@
 //! needs `migrate_mode: forced`, which drops the table. What types are stored as is in `docs/type-fidelity.md`.
 
 mod ddl;
+mod delete;
 mod encode;
 mod errors;
 mod migrate;
@@ -23,6 +24,7 @@ mod types;
 
 use std::sync::{Arc, OnceLock};
 
+use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::destination::MigrateMode;
 use headwater_sdk::{
     Budget, ColumnType, Destination, Error, Part, PartWriter, Result, Stored, TablePlan, TableSchema, async_trait,
@@ -87,6 +89,10 @@ impl Destination for Postgresql {
     async fn begin(&self, part: Part) -> Result<Box<dyn PartWriter>> {
         let memory = self.memory.get_or_init(|| Memory::new(&Budget::default())).clone();
         Ok(Box::new(Writer::new(Arc::clone(&self.server), memory, part)))
+    }
+
+    async fn delete(&self, table: &Arc<TableSchema>, matching: RecordBatch) -> Result<u64> {
+        delete::delete(&self.server, table, &matching).await
     }
 
     async fn close(&self) -> Result<()> {

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use headwater_sdk::arrow::array::{Array, RecordBatch};
+use headwater_sdk::sql::{named_columns, quote};
 use headwater_sdk::{Committed, Error, Outcome, Part, Result, TableSchema, WriteMode};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use crate::cells::Cells;
 use crate::ddl::Statements;
@@ -192,6 +194,31 @@ impl Store {
         let statements = tables.get(&part.table.name).map(|staged| &staged.statements).filter(|_| rows.count > 0);
         let publish = Publish { part, rows, statements, removes };
         publish.run(db, left).map_err(|error| explain(&error, location.path()))
+    }
+
+    /// Removes the rows that are equal to a row of `matching` in its columns.
+    pub fn delete(&mut self, table: &TableSchema, matching: &RecordBatch) -> Result<u64> {
+        let columns = named_columns(table, matching)?;
+        let equal: Vec<String> = columns.iter().map(|column| format!("{} IS ?", quote(&column.name))).collect();
+        let sql = format!("DELETE FROM main.{} WHERE {}", quote(&table.name), equal.join(" AND "));
+        let fields = columns.iter().map(|column| Arc::new(column.field()));
+        let cells = fields.zip(matching.columns()).map(|(field, array)| Cells::new(&field, array));
+        let cells = cells.collect::<Result<Vec<_>>>()?;
+        let delete = |db: &mut Connection| {
+            let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let mut statement = transaction.prepare(&sql)?;
+            let (mut scratch, mut deleted) = (Vec::new(), 0);
+            for row in 0..matching.num_rows() {
+                for (index, column) in cells.iter().enumerate() {
+                    column.bind(&mut statement, index + 1, row, &mut scratch)?;
+                }
+                deleted += statement.raw_execute()? as u64;
+            }
+            drop(statement);
+            transaction.commit()?;
+            Ok(deleted)
+        };
+        delete(&mut self.db).map_err(|error| self.explain(&error))
     }
 
     /// Forgets the rows of a part that was not committed.

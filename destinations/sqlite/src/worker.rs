@@ -194,6 +194,11 @@ impl Destination for Sqlite {
         Ok(Box::new(Writer { orders, part: Arc::new(part), rows: Rows { part: number, count: 0 }, failed: false }))
     }
 
+    async fn delete(&self, table: &Arc<TableSchema>, matching: RecordBatch) -> Result<u64> {
+        let (table, orders) = (Arc::clone(table), self.0.orders().await?);
+        orders.call(move |store| store.delete(&table, &matching)).await
+    }
+
     async fn state(&self, key: &str) -> Result<Option<Box<dyn StateStore>>> {
         Ok(Some(Box::new(State::new(Arc::clone(&self.0), key))))
     }

@@ -6,6 +6,7 @@ use super::Subject;
 use super::things::{HERE, Item, OTHER, Origin, THERE, array, at, batch, batch_of, column, part, table, thing, things};
 use crate::destination::{Committed, Destination, MigrateMode, Outcome, Part, WriteMode};
 use crate::error::Result;
+use crate::plan::Change;
 use crate::schema::TableSchema;
 
 const MODES: [WriteMode; 3] = [WriteMode::OverwriteDeleteStale, WriteMode::Overwrite, WriteMode::Append];
@@ -46,7 +47,7 @@ async fn try_write(
 }
 
 /// The rows that can be seen, as source, region, time and row.
-async fn seen(subject: &dyn Subject, table: &TableSchema) -> Vec<(String, String, Option<String>, Item)> {
+pub(super) async fn seen(subject: &dyn Subject, table: &TableSchema) -> Vec<(String, String, Option<String>, Item)> {
     let rows = subject.rows(table).await;
     let of = |row: &[Option<String>], name: &str| -> Option<String> {
         let index = table.columns.iter().position(|column| column.name == name);
@@ -75,7 +76,7 @@ async fn rows(subject: &dyn Subject, table: &TableSchema) -> Vec<Item> {
     rows
 }
 
-fn modes(destination: &dyn Destination) -> Vec<WriteMode> {
+pub(super) fn modes(destination: &dyn Destination) -> Vec<WriteMode> {
     MODES.into_iter().filter(|mode| destination.supports(*mode).is_ok()).collect()
 }
 
@@ -234,6 +235,20 @@ pub async fn a_unit_written_half_is_written_again(subject: &dyn Subject) {
     }
 }
 
+/// What is acknowledged is there at once, for everyone, and stays when the process goes away without a close.
+pub async fn what_is_committed_needs_no_close(subject: &dyn Subject) {
+    let mode = WriteMode::OverwriteDeleteStale;
+    let table = things("acknowledged");
+    for sync in 0..6 {
+        let destination = ready(subject, &table, mode).await;
+        let expected = many(sync * 10..sync * 10 + 50);
+        write(&*destination, part(&table, HERE, at(sync), mode), HERE, std::slice::from_ref(&expected)).await;
+        assert_eq!(rows(subject, &table).await, expected, "sync {sync}");
+        drop(destination);
+        assert_eq!(rows(subject, &table).await, expected, "sync {sync}, the process is gone");
+    }
+}
+
 /// Whoever opens the target after the close finds all that was committed.
 pub async fn what_was_committed_is_there_after_the_close(subject: &dyn Subject) {
     let mode = WriteMode::OverwriteDeleteStale;
@@ -250,7 +265,7 @@ pub async fn what_was_committed_is_there_after_the_close(subject: &dyn Subject) 
     drop(destination);
     let reopened = subject.open();
     good(reopened.check().await, "check");
-    assert_eq!(rows(subject, &table).await.len(), before.len());
+    assert_eq!(rows(subject, &table).await, before);
     assert!(before.len() >= 1500, "{}", before.len());
 }
 
@@ -354,6 +369,108 @@ pub async fn a_table_is_made_ready_twice(subject: &dyn Subject) {
         good(destination.close().await, "close");
         assert_eq!(rows(subject, &table).await, many(0..3), "{how:?}");
     }
+}
+
+/// Rows are deleted by the values of some of their columns, of which null equals null, where the target can.
+pub async fn single_rows_are_deleted(subject: &dyn Subject) {
+    let mode = WriteMode::OverwriteDeleteStale;
+    let table = Arc::new(things("deleted"));
+    let destination = ready(subject, &table, mode).await;
+    let mut all = many(0..8);
+    all[6].number = None;
+    all[7].number = None;
+    write(&*destination, part(&table, HERE, at(0), mode), HERE, std::slice::from_ref(&all)).await;
+    let rows_of = |columns: &[&str], items: &[Item]| {
+        let batch = batch(&table, HERE, at(0), items);
+        let indices: Vec<usize> = columns.iter().filter_map(|name| batch.schema().index_of(name).ok()).collect();
+        good(batch.project(&indices).map_err(crate::Error::fatal), "project")
+    };
+    let by_name = destination.delete(&table, rows_of(&["name"], &[thing("n000001", -1), thing("nobody", 0)])).await;
+    if matches!(&by_name, Err(error) if error.class == crate::Class::Unsupported) {
+        assert_eq!(rows(subject, &table).await, all, "nothing is touched");
+        return;
+    }
+    assert_eq!(good(by_name, "delete"), 1);
+    // A row is meant only if all columns are as in one row of the batch.
+    let other = Item { number: Some(3), ..all[2].clone() };
+    let both = rows_of(&["name", "number", "region"], &[all[0].clone(), other, all[6].clone()]);
+    assert_eq!(good(destination.delete(&table, both).await, "delete"), 2);
+    assert_eq!(rows(subject, &table).await, [&all[2..6], &all[7..]].concat());
+    let twice = Item { name: String::new(), text: None, number: None };
+    let both = rows_of(&["number"], &[twice.clone(), twice]);
+    assert_eq!(good(destination.delete(&table, both).await, "delete"), 1);
+    let none = rows_of(&["name"], &[]);
+    assert_eq!(good(destination.delete(&table, none).await, "delete"), 0);
+    assert_eq!(rows(subject, &table).await, all[2..6]);
+    good(destination.close().await, "close");
+    assert_eq!(rows(subject, &table).await, all[2..6]);
+}
+
+/// A plan says what is made, added and in the way, and touches nothing.
+pub async fn a_plan_is_what_a_migration_does(subject: &dyn Subject) {
+    if !subject.keeps_schemas() {
+        return;
+    }
+    let before = things("planned");
+    let plan = |table: TableSchema, mode| async move {
+        let plans = good(subject.open().plan(&[Arc::new(table)], mode).await, "plan");
+        assert_eq!(plans.len(), 1);
+        plans[0].changes.clone()
+    };
+    let (safe, forced) = (MigrateMode::Safe, MigrateMode::Forced);
+    let made = plan(before.clone(), safe).await;
+    assert!(matches!(&made[..], [Change::Create { columns, .. }] if columns.len() == before.columns.len()), "{made:?}");
+    assert_eq!(plan(before.clone(), safe).await, made, "a plan makes nothing");
+    let destination = ready(subject, &before, WriteMode::OverwriteDeleteStale).await;
+    good(destination.close().await, "close");
+    assert_eq!(plan(before.clone(), safe).await, []);
+    let more = vec![column::<String>("text", true), column::<i64>("number", true), column::<bool>("flag", false)];
+    let added = plan(table("planned", more), safe).await;
+    assert!(matches!(&added[..], [Change::Add { column, .. }] if column == "flag"), "{added:?}");
+    let other = table("planned", vec![column::<i64>("text", true), column::<i64>("number", true)]);
+    let blocked = plan(other.clone(), safe).await;
+    assert!(matches!(&blocked[..], [Change::Blocked { forceable: true, .. }]), "{blocked:?}");
+    let replaced = plan(other.clone(), forced).await;
+    assert!(matches!(&replaced[..], [Change::Replace { .. }]), "{replaced:?}");
+    let destination = subject.open();
+    good(destination.migrate(&[Arc::new(other.clone())], forced).await, "migrate");
+    good(destination.close().await, "close");
+    assert_eq!(plan(other, safe).await, []);
+}
+
+/// A column that the source does not have any more stays, and its rows get no value, even where it could not be null.
+pub async fn a_column_is_removed(subject: &dyn Subject) {
+    if !subject.keeps_schemas() {
+        return;
+    }
+    let mode = WriteMode::Overwrite;
+    let before = table("shrinks", vec![column::<String>("text", true), column::<i64>("number", false)]);
+    let destination = ready(subject, &before, mode).await;
+    write(&*destination, part(&before, HERE, at(0), mode), HERE, &[many(0..2)]).await;
+    good(destination.close().await, "close");
+    let after = table("shrinks", vec![column::<String>("text", true)]);
+    let destination = ready(subject, &after, mode).await;
+    let mut writer = good(destination.begin(part(&after, HERE, at(1), mode)).await, "begin");
+    let new = batch_of(
+        &after,
+        HERE,
+        at(1),
+        &["n000001".to_owned(), "n000002".to_owned()],
+        vec![array([Some("x".to_owned()), None])],
+    );
+    good(writer.write(new).await, "write");
+    good(writer.commit(Outcome::Complete).await, "commit");
+    good(destination.close().await, "close");
+    let item = |number: i64, text: Option<&str>, kept: Option<i64>| Item {
+        name: format!("n{number:06}"),
+        text: text.map(str::to_owned),
+        number: kept,
+    };
+    let seen = rows(subject, &before).await;
+    // Whether a row that is replaced keeps what the source does not know any more is the target's.
+    let second = seen.get(1).and_then(|row| row.number);
+    let expected = [item(0, Some("text of n000000"), Some(0)), item(1, Some("x"), second), item(2, None, None)];
+    assert_eq!(seen, expected);
 }
 
 /// A column that is new is added; the rows that are there have no value for it, even where the source always has one.

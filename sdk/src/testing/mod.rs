@@ -6,6 +6,7 @@
 
 pub mod cases;
 pub mod fidelity;
+mod history;
 mod samples;
 pub mod things;
 
@@ -14,6 +15,7 @@ use async_trait::async_trait;
 use crate::destination::Destination;
 use crate::schema::TableSchema;
 
+pub use history::random_histories;
 pub use things::{HERE, Item, OTHER, Origin, THERE, at, batch, part, thing, things};
 
 /// A destination under test, on a place of its own that is empty at first.
@@ -49,14 +51,23 @@ macro_rules! acceptance {
             a_unit_without_rows_is_all_stale,
             a_partial_unit_removes_nothing,
             a_unit_written_half_is_written_again,
+            what_is_committed_needs_no_close,
             what_was_committed_is_there_after_the_close,
             tables_are_written_at_once,
             names_that_need_quotes,
             many_columns,
             large_cells,
             a_table_is_made_ready_twice,
+            single_rows_are_deleted,
             a_column_is_added,
+            a_column_is_removed,
+            a_plan_is_what_a_migration_does,
             a_changed_column_is_refused_or_forced,
+        }
+
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn random_histories() {
+            $crate::testing::random_histories(&$subject).await;
         }
 
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -42,7 +42,8 @@ fn times(rng: &mut Rng, per_second: i64) -> Vec<Option<i64>> {
     integers(rng, &[0, -1, 1, first, last], |rng| rng.i64(first..=last))
 }
 
-fn text(rng: &mut Rng) -> String {
+/// A short text of letters that need care.
+pub fn text(rng: &mut Rng) -> String {
     const LETTERS: [&str; 16] =
         ["a", "B", "0", " ", "é", "\"", "'", "\\", "\n", "\t", ",", "😀", "{", "%", "\r", "\u{7f}"];
     (0..rng.usize(0..20)).map(|_| LETTERS[rng.usize(0..LETTERS.len())]).collect()

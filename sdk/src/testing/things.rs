@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::TimeUnit;
 
 use crate::Uuid;
 use crate::cq_id::CqId;
 use crate::destination::{Part, WriteMode};
+use crate::plain::TimeStyle;
 use crate::schema::{Column, TableSchema};
 use crate::scope::{ScopeColumn, Scopes};
 use crate::types::Timestamp;
@@ -79,6 +81,11 @@ pub fn things(name: &str) -> TableSchema {
 /// The time of the n-th sync, from 2026-11-21T08:59:02.123456Z on.
 pub fn at(sync: i64) -> Timestamp {
     Timestamp(1_795_251_542_123_456 + sync * 3_600_000_000)
+}
+
+/// A time as [`crate::plain::text`] has it.
+pub fn time_text(time: Timestamp) -> String {
+    crate::plain::time_text(time.0, TimeUnit::Microsecond, TimeStyle::Rfc3339)
 }
 
 /// An array of values.
