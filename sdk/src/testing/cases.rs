@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+pub use super::history::random_histories;
+
 use super::Subject;
 use super::things::{HERE, Item, OTHER, Origin, THERE, array, at, batch, batch_of, column, part, table, thing, things};
 use crate::destination::{Committed, Destination, MigrateMode, Outcome, Part, WriteMode};

@@ -15,7 +15,6 @@ use async_trait::async_trait;
 use crate::destination::Destination;
 use crate::schema::TableSchema;
 
-pub use history::random_histories;
 pub use things::{HERE, Item, OTHER, Origin, THERE, at, batch, part, thing, things};
 
 /// A destination under test, on a place of its own that is empty at first.
@@ -37,12 +36,12 @@ pub trait Subject: Send + Sync {
     }
 }
 
-/// Makes a test of every case of the suite. The expression makes a [`Subject`](crate::testing::Subject) on an empty
-/// place; the tests run on tokio.
+/// Hands the names of all cases of the suite to another macro, behind what is given.
+#[doc(hidden)]
 #[macro_export]
-macro_rules! acceptance {
-    ($subject:expr) => {
-        $crate::acceptance! { @cases $subject;
+macro_rules! acceptance_cases {
+    ($($then:ident)::+ ! { $($start:tt)* }) => {
+        $($then)::+! { $($start)*
             a_part_is_seen_when_it_is_committed,
             rows_with_a_key_are_replaced,
             the_last_of_equal_keys_stays,
@@ -63,22 +62,29 @@ macro_rules! acceptance {
             a_column_is_removed,
             a_plan_is_what_a_migration_does,
             a_changed_column_is_refused_or_forced,
+            random_histories,
         }
+    };
+}
 
-        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        async fn random_histories() {
-            $crate::testing::random_histories(&$subject).await;
-        }
+/// Makes a test of every case of the suite. The expression makes a [`Subject`](crate::testing::Subject) on an empty
+/// place; the tests run on tokio.
+#[macro_export]
+macro_rules! acceptance {
+    (@cases $subject:expr; $($case:ident,)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                $crate::testing::cases::$case(&$subject).await;
+            }
+        )*
 
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn every_type() {
             $crate::testing::fidelity::every_type(&$subject, env!("CARGO_MANIFEST_DIR")).await;
         }
     };
-    (@cases $subject:expr; $($case:ident,)*) => {$(
-        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        async fn $case() {
-            $crate::testing::cases::$case(&$subject).await;
-        }
-    )*};
+    ($subject:expr) => {
+        $crate::acceptance_cases! { headwater_sdk::acceptance! { @cases $subject; } }
+    };
 }
