@@ -23,7 +23,7 @@ use crate::state::{Place, Run, State, StateError};
 use crate::sync::stop::Stop;
 use crate::tables::{self, TableDoc};
 use crate::text::parse_bytes;
-use crate::{check, init, report, schema, state, summary, sync};
+use crate::{check, init, plan, report, schema, state, summary, sync};
 
 /// Something failed.
 const FAILED: u8 = 1;
@@ -65,6 +65,20 @@ enum Command {
     },
     /// Check a configuration and try its connections; changes nothing.
     Check {
+        /// Configuration files, or folders of *.yml and *.yaml files.
+        #[arg(required = true, value_name = "FILE|FOLDER")]
+        configuration: Vec<PathBuf>,
+    },
+    /// Show what a sync would do to the destinations' tables; changes nothing. With -v, the columns of new tables.
+    Plan {
+        /// Configuration files, or folders of *.yml and *.yaml files.
+        #[arg(required = true, value_name = "FILE|FOLDER")]
+        configuration: Vec<PathBuf>,
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        format: PlanFormat,
+    },
+    /// Do what `plan` shows, and no more: the destinations' tables are made ready, and no row is written.
+    Migrate {
         /// Configuration files, or folders of *.yml and *.yaml files.
         #[arg(required = true, value_name = "FILE|FOLDER")]
         configuration: Vec<PathBuf>,
@@ -129,6 +143,12 @@ enum TablesFormat {
 enum Filter {
     All,
     Spec,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum PlanFormat {
+    Text,
+    Json,
 }
 
 /// Runs a command line and answers the exit code.
@@ -205,6 +225,12 @@ fn run(cli: Cli, registry: &Registry) -> Result<u8> {
             let well = runtime.block_on(check::check(&configuration, &mut io::stdout()))?;
             runtime.shutdown_background();
             Ok(if well { 0 } else { FAILED })
+        }
+        Command::Plan { configuration, format } => {
+            run_plan(load(&configuration, registry)?, false, format, cli.verbose > 0)
+        }
+        Command::Migrate { configuration } => {
+            run_plan(load(&configuration, registry)?, true, PlanFormat::Text, cli.verbose > 0)
         }
         Command::Init { source, file } => {
             let (name, file) = (source.as_str(), file.as_path());
@@ -300,6 +326,20 @@ fn run_sync(
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(code),
     }
+}
+
+fn run_plan(configuration: Configuration, carry_out: bool, format: PlanFormat, verbose: bool) -> Result<u8> {
+    let runtime = runtime()?;
+    let plans = runtime.block_on(plan::plan(configuration, carry_out));
+    runtime.shutdown_background();
+    print(&match format {
+        PlanFormat::Text => plans.iter().map(|plan| plan.text(verbose)).collect::<String>(),
+        PlanFormat::Json => {
+            let plans: Vec<_> = plans.iter().map(plan::DestinationPlan::json).collect();
+            format!("{}\n", serde_json::to_string_pretty(&plans)?)
+        }
+    })?;
+    Ok(if plans.iter().all(plan::DestinationPlan::is_well) { 0 } else { FAILED })
 }
 
 /// Begins a run, or takes up the one that was interrupted.

@@ -8,6 +8,7 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod init;
+pub mod plan;
 pub mod progress;
 pub mod report;
 pub mod schema;

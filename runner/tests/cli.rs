@@ -48,7 +48,7 @@ fn version_and_help() {
     assert_eq!((code, out.as_str(), err.as_str()), (0, concat!("headwater ", env!("CARGO_PKG_VERSION"), "\n"), ""));
     let (code, out, _) = run(folder.path(), &["--help"]);
     assert_eq!(code, 0);
-    for command in ["sync", "tables", "check", "init", "schema"] {
+    for command in ["sync", "plan", "migrate", "tables", "check", "init", "schema"] {
         assert!(out.contains(&format!("\n  {command} ")), "{out}");
     }
     assert!(out.contains("Exit codes: 0 all well, 1 failed, 2 wrong configuration"), "{out}");
@@ -415,4 +415,71 @@ fn an_empty_sync_is_quick() {
         .unwrap();
     // An optimised build takes a fraction of this; a sleep or a fixed tail would not fit into it.
     assert!(quickest < Duration::from_millis(if cfg!(debug_assertions) { 400 } else { 100 }), "{quickest:?}");
+}
+
+/// What a plan shows is what a migration does; what would lose rows is not done unasked.
+#[test]
+fn plan_and_migrate() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let write = |mode: &str| {
+        let text = format!(
+            "kind: source\nspec:\n  name: x\n  path: xkcd\n  tables: [\"*\"]\n  destinations: [local, files]\n\
+             ---\nkind: destination\nspec:\n  name: local\n  path: sqlite\n  migrate_mode: {mode}\n  spec:\n    \
+             connection_string: a.db\n\
+             ---\nkind: destination\nspec:\n  name: files\n  path: file\n  spec:\n    path: out\n"
+        );
+        std::fs::write(folder.join("sync.yaml"), text).unwrap();
+    };
+    write("safe");
+    let files = "destination files\n  = nothing is to be done: 1 table as it has to be\n";
+    let (code, out, err) = run(folder, &["plan", "sync.yaml"]);
+    let made = "  + xkcd_comics  (16 columns, key num)\n";
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert_eq!(out, format!("destination local\n{made}  = to be done: 1 table created\n{files}"));
+    assert_eq!(names(folder), ["sync.yaml"], "nothing was touched");
+    let (_, out, _) = run(folder, &["plan", "-v", "sync.yaml"]);
+    assert!(out.contains("\n      + num              INTEGER\n"), "{out}");
+    let (code, out, _) = run(folder, &["migrate", "sync.yaml"]);
+    assert_eq!(code, 0);
+    assert!(out.starts_with(&format!("destination local\n{made}  ✓ done: 1 table created\n")), "{out}");
+    let (code, out, _) = run(folder, &["plan", "sync.yaml"]);
+    assert_eq!(code, 0);
+    assert!(out.starts_with("destination local\n  = nothing is to be done: 1 table as it has to be\n"), "{out}");
+
+    let database = rusqlite::Connection::open(folder.join("a.db")).unwrap();
+    database.execute_batch("ALTER TABLE xkcd_comics DROP COLUMN alt").unwrap();
+    let (code, out, _) = run(folder, &["plan", "sync.yaml"]);
+    assert_eq!(code, 0);
+    assert!(out.contains("\n  ~ xkcd_comics\n      + alt  TEXT\n  = to be done: 1 table changed\n"), "{out}");
+    let other =
+        "DROP TABLE xkcd_comics; CREATE TABLE xkcd_comics (num TEXT PRIMARY KEY); INSERT INTO xkcd_comics VALUES (1)";
+    database.execute_batch(other).unwrap();
+    let (code, out, _) = run(folder, &["plan", "sync.yaml"]);
+    assert_eq!(code, 1);
+    let why = "column num: TEXT in the database, INTEGER in the source";
+    let forced = "`migrate_mode: forced` drops the table with its rows and creates it anew";
+    assert!(out.contains(&format!("  ! xkcd_comics  ({why})\n      {forced}\n")), "{out}");
+    assert!(out.contains("  = to be done: 1 table blocked\n"), "{out}");
+    let (code, out, _) = run(folder, &["migrate", "sync.yaml"]);
+    assert_eq!(code, 1);
+    assert!(out.contains("  ✗ nothing was changed: 1 table blocked\n"), "{out}");
+    let rows = |sql: &str| database.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(rows("SELECT count(*) FROM xkcd_comics"), 1);
+
+    write("forced");
+    let (code, out, _) = run(folder, &["plan", "sync.yaml", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &json[0]["tables"][0]["changes"][0]["change"]), (0, &"replace".into()), "{out}");
+    let (code, out, _) = run(folder, &["migrate", "sync.yaml"]);
+    assert_eq!(code, 0);
+    let dropped = format!("  - xkcd_comics  (dropped with its rows: {why})\n  + xkcd_comics  (16 columns)\n");
+    assert!(out.contains(&dropped) && out.contains("  ✓ done: 1 table dropped and created anew\n"), "{out}");
+    assert_eq!(rows("SELECT count(*) FROM xkcd_comics"), 0);
+    std::fs::write(folder.join("b.db"), "no database at all, but a text of some length").unwrap();
+    let text = std::fs::read_to_string(folder.join("sync.yaml")).unwrap().replace("a.db", "b.db");
+    std::fs::write(folder.join("sync.yaml"), text).unwrap();
+    let (code, out, _) = run(folder, &["plan", "sync.yaml"]);
+    assert_eq!(code, 1);
+    assert!(out.starts_with("destination local\n  ✗ b.db is not a SQLite database"), "{out}");
 }

@@ -7,7 +7,7 @@ pub mod outcome;
 pub mod panics;
 mod schedule;
 pub mod stop;
-mod target;
+pub mod target;
 mod unit;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +15,6 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use headwater_sdk::calls::meter::Counts;
-use headwater_sdk::registry::Node;
 use headwater_sdk::{Budget, Calls, Error, Timestamp, Wanted};
 
 use crate::config::Configuration;
@@ -27,7 +26,7 @@ use crate::state::Run;
 use open::Opening;
 use outcome::{DestinationOutcome, SourceOutcome, Stopped, SyncOutcome};
 use stop::Stop;
-use target::Target;
+use target::{Target, add_tables, without_tables};
 use unit::SourceRun;
 
 /// After a signal, what is being committed is waited for this long, and then each destination's end.
@@ -86,14 +85,7 @@ pub async fn run(
         resumed: keeping.run.resumed.then(|| keeping.run.done()),
         memory: (0, options.memory.total()),
     };
-    let targets: Vec<Target> = destinations
-        .into_iter()
-        .enumerate()
-        .map(|(index, destination)| {
-            let spec = destination.spec;
-            Target::new(index, &spec.name, spec.write_mode, spec.migrate_mode, destination.target)
-        })
-        .collect();
+    let targets = without_tables(destinations);
     let common = Arc::new(Common {
         sync_time,
         start,
@@ -280,14 +272,6 @@ impl Common {
             biased;
             ended = end => Some(ended),
             () = late => None,
-        }
-    }
-}
-
-fn add_tables(source: &Source, targets: &mut [Target]) {
-    for target in targets.iter_mut().filter(|target| source.spec.destinations.contains(&target.name)) {
-        for node in source.tables.iter().flat_map(Node::flatten) {
-            target.add(&node.schema);
         }
     }
 }

@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::destination::MigrateMode;
+use headwater_sdk::registry::Node;
 use headwater_sdk::{
-    Budget, Class, Committed, Destination, Error, Outcome, Part, PartWriter, Result, Stored, TableSchema, Timestamp,
-    WriteMode,
+    Budget, Class, Committed, Destination, Error, Outcome, Part, PartWriter, Result, Stored, TablePlan, TableSchema,
+    Timestamp, WriteMode,
 };
 
 use super::panics::caught;
+use crate::config::destination as config;
+use crate::config::source::Source;
 
 /// A destination in use.
 pub struct Target {
@@ -59,9 +62,7 @@ impl Target {
     /// What the destination does not keep of the values of these tables, a line for each type.
     pub fn losses(&self) -> Vec<String> {
         let mut losses: BTreeMap<(String, Stored), Vec<String>> = BTreeMap::new();
-        let mut tables: Vec<&TableSchema> = self.tables.values().map(|table| &**table).collect();
-        tables.sort_by(|a, b| a.name.cmp(&b.name));
-        for table in tables {
+        for table in self.sorted() {
             for column in &table.columns {
                 let stored = self.destination.stores(&column.kind);
                 if stored.lost.is_some() {
@@ -82,16 +83,50 @@ impl Target {
         losses.into_iter().map(line).collect()
     }
 
-    /// Makes all tables ready.
-    pub async fn migrate(&self) -> Result<()> {
+    fn sorted(&self) -> Vec<Arc<TableSchema>> {
         let mut tables: Vec<Arc<TableSchema>> = self.tables.values().cloned().collect();
         tables.sort_by(|a, b| a.name.cmp(&b.name));
-        caught(Class::Destination, self.destination.migrate(&tables, self.migrate_mode)).await?
+        tables
+    }
+
+    /// What [`Target::migrate`] would do.
+    pub async fn plan(&self) -> Result<Vec<TablePlan>> {
+        caught(Class::Destination, self.destination.plan(&self.sorted(), self.migrate_mode)).await?
+    }
+
+    /// Makes all tables ready.
+    pub async fn migrate(&self) -> Result<()> {
+        caught(Class::Destination, self.destination.migrate(&self.sorted(), self.migrate_mode)).await?
     }
 
     /// Makes what was committed durable.
     pub async fn close(&self) -> Result<()> {
         caught(Class::Destination, self.destination.close()).await?
+    }
+}
+
+/// The destinations, with the tables that the sources write to them.
+pub fn targets(destinations: Vec<config::Destination>, sources: &[Source]) -> Vec<Target> {
+    let mut targets = without_tables(destinations);
+    sources.iter().for_each(|source| add_tables(source, &mut targets));
+    targets
+}
+
+/// The destinations, before it is known which sources can be read.
+pub fn without_tables(destinations: Vec<config::Destination>) -> Vec<Target> {
+    let target = |(index, destination): (usize, config::Destination)| {
+        let spec = destination.spec;
+        Target::new(index, &spec.name, spec.write_mode, spec.migrate_mode, destination.target)
+    };
+    destinations.into_iter().enumerate().map(target).collect()
+}
+
+/// Adds the tables of a source to its destinations.
+pub fn add_tables(source: &Source, targets: &mut [Target]) {
+    for target in targets.iter_mut().filter(|target| source.spec.destinations.contains(&target.name)) {
+        for node in source.tables.iter().flat_map(Node::flatten) {
+            target.add(&node.schema);
+        }
     }
 }
 
