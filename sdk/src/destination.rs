@@ -99,8 +99,10 @@ impl Part {
 pub struct Committed {
     /// Rows written (new and replaced).
     pub written: u64,
-    /// Stale rows deleted.
+    /// Stale rows deleted. None are where rows were put aside: what is missing is not known to be gone.
     pub deleted: u64,
+    /// Rows that were put aside; whoever has asked for that counts them, not the destination.
+    pub rejected: u64,
     /// Whether the rows were discarded, and those of an earlier sync kept: what a destination does with a partial
     /// part that it can only replace as a whole.
     pub kept_earlier: bool,

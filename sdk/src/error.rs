@@ -21,6 +21,8 @@ pub enum Class {
     Unsupported,
     /// The destination refused or could not store what it was given.
     Destination,
+    /// A row, or a value of it, is one that the destination cannot take; others are not concerned.
+    Rejected,
     /// Anything else: trying again would not help.
     Fatal,
 }
@@ -35,6 +37,7 @@ impl Class {
             Class::NotFound => "not_found",
             Class::Unsupported => "unsupported",
             Class::Destination => "destination",
+            Class::Rejected => "rejected",
             Class::Fatal => "fatal",
         }
     }
@@ -80,6 +83,11 @@ impl Error {
     /// A failure of a destination.
     pub fn destination(message: impl fmt::Display) -> Self {
         Self::new(Class::Destination, message)
+    }
+
+    /// A row or a value that a destination cannot take.
+    pub fn rejected(message: impl fmt::Display) -> Self {
+        Self::new(Class::Rejected, message)
     }
 
     /// The same error with the service's code.

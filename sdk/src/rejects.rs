@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow::array::{ArrayRef, RecordBatch, StructArray};
 use arrow::datatypes::{DataType, Field};
 
-use crate::error::{Error, Result};
+use crate::error::{Class, Error, Result};
 use crate::plain;
 
 /// A row that was put aside.
@@ -26,6 +26,26 @@ pub struct Rejects(Arc<Shared>);
 struct Shared {
     most: usize,
     rows: Mutex<Vec<Rejected>>,
+}
+
+/// Has a batch taken. Where a row of it is refused ([`Class::Rejected`]) and may be put aside, the halves of the batch
+/// are tried, and so on, until the rows that are refused stand alone. `take` takes all of what it is given or nothing.
+pub fn sift(
+    rejects: Option<&Rejects>,
+    batch: &RecordBatch,
+    take: &mut dyn FnMut(&RecordBatch) -> Result<()>,
+) -> Result<()> {
+    let error = match take(batch) {
+        Err(error) if error.class == Class::Rejected && batch.num_rows() > 0 => error,
+        taken => return taken,
+    };
+    let Some(rejects) = rejects else { return Err(error) };
+    if batch.num_rows() == 1 {
+        return rejects.add(batch, 0, error);
+    }
+    let half = batch.num_rows() / 2;
+    sift(Some(rejects), &batch.slice(0, half), take)?;
+    sift(Some(rejects), &batch.slice(half, batch.num_rows() - half), take)
 }
 
 impl Rejects {
@@ -53,13 +73,20 @@ impl Rejects {
         let reason = reason.to_string();
         let mut rows = self.0.rows.lock().unwrap_or_else(PoisonError::into_inner);
         if rows.len() >= self.0.most {
-            return Err(Error::destination(format!(
-                "more than {} rows were not taken, the last because: {reason}",
-                self.0.most
-            )));
+            return Err(self.too_many(reason));
         }
         rows.push(Rejected { reason, row });
         Ok(())
+    }
+
+    /// The error that these are too many.
+    pub fn too_many(&self, reason: impl Display) -> Error {
+        Error::destination(format!("more than {} rows were not taken, the last because: {reason}", self.0.most))
+    }
+
+    /// Whether no more may be put aside.
+    pub fn is_full(&self) -> bool {
+        self.count() >= self.0.most as u64
     }
 
     /// How many rows there are.

@@ -357,7 +357,7 @@ impl PartWriter for Writer {
             _ => memory.change(work),
         }
         let deleted = *lock(&count);
-        Ok(Committed { written, deleted, kept_earlier: false })
+        Ok(Committed { written, deleted, ..Committed::default() })
     }
 }
 

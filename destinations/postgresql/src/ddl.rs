@@ -81,7 +81,8 @@ pub fn copy(schema: &TableSchema) -> String {
     format!("COPY {} ({columns}) FROM STDIN (FORMAT binary)", quote(&schema.name))
 }
 
-fn staged_key(schema: &TableSchema) -> Vec<String> {
+/// The key's columns in a table of [`stage_columns`].
+pub fn staged_key(schema: &TableSchema) -> Vec<String> {
     let columns = schema.columns.iter().enumerate();
     columns.filter(|(_, column)| column.key).map(|(index, _)| format!("c{index}")).collect()
 }

@@ -32,6 +32,11 @@ const DAYS: i32 = 10_957;
 /// The same in microseconds.
 const MICROS: i64 = DAYS as i64 * 86_400_000_000;
 
+/// The dates and times that PostgreSQL has, counted from 2000-01-01 in days and microseconds: from 4713 before Christ to
+/// 5874897 and 294276. Source: `timestamp.h` of PostgreSQL's source.
+const DATES: std::ops::Range<i32> = -2_451_545..2_145_031_949;
+const TIMES: std::ops::Range<i64> = -211_813_488_000_000_000..9_223_371_331_200_000_000;
+
 /// Writes the value of a row, which is not null, or says why it cannot be.
 type Write = Box<dyn Fn(usize, &mut Vec<u8>) -> Result<(), String> + Send>;
 
@@ -67,7 +72,7 @@ impl Rows {
             for column in &self.columns {
                 let missing = column.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row));
                 cell(out, missing, |out| (column.write)(row, out))
-                    .map_err(|problem| Error::destination(format!("column {}: {problem}", column.name)))?;
+                    .map_err(|problem| Error::rejected(format!("column {}: {problem}", column.name)))?;
             }
         }
         Ok(())
@@ -146,11 +151,21 @@ fn text(field: &FieldRef, array: &ArrayRef) -> Result<Write> {
 
 fn json(array: StringArray) -> Write {
     Box::new(move |row, out| {
+        let text = array.value(row);
+        if names_nul(text) {
+            return Err("JSON names U+0000, which PostgreSQL's `jsonb` cannot store".to_owned());
+        }
         // The version of the form.
         out.push(1);
-        out.extend_from_slice(array.value(row).as_bytes());
+        out.extend_from_slice(text.as_bytes());
         Ok(())
     })
+}
+
+/// Whether JSON has the escape of U+0000, rather than an escaped backslash before `u0000`.
+fn names_nul(text: &str) -> bool {
+    let backslashes = |end: usize| text.as_bytes()[..end].iter().rev().take_while(|byte| **byte == b'\\').count();
+    text.match_indices("\\u0000").any(|(at, _)| backslashes(at) % 2 == 0)
 }
 
 fn inet(array: StringArray) -> Write {
@@ -243,7 +258,8 @@ fn beyond() -> String {
 
 /// Microseconds since 1970, or none where they are too many.
 fn put_time(micros: Option<i64>, out: &mut Vec<u8>) -> Result<(), String> {
-    let micros = micros.and_then(|micros| micros.checked_sub(MICROS)).ok_or_else(beyond)?;
+    let micros = micros.and_then(|micros| micros.checked_sub(MICROS)).filter(|micros| TIMES.contains(micros));
+    let micros = micros.ok_or_else(beyond)?;
     out.extend_from_slice(&micros.to_be_bytes());
     Ok(())
 }
@@ -267,7 +283,7 @@ fn number(array: &ArrayRef) -> Result<Write> {
         DataType::Int8 | DataType::Int16 | DataType::UInt8 => cast_each::<Int16Type>(array, put!()),
         DataType::Int32 | DataType::UInt16 => cast_each::<Int32Type>(array, put!()),
         DataType::Int64 | DataType::UInt32 => cast_each::<Int64Type>(array, put!()),
-        DataType::UInt64 => each::<UInt64Type>(array, |value, out| numeric(&value.to_string(), 0, out)),
+        DataType::UInt64 => each::<UInt64Type>(array, |value, out| decimal(i128::from(value), 0, out)),
         DataType::Float16 | DataType::Float32 => cast_each::<Float32Type>(array, put!()),
         DataType::Float64 => each::<Float64Type>(array, put!()),
         DataType::Decimal32(precision, scale)
@@ -275,7 +291,7 @@ fn number(array: &ArrayRef) -> Result<Write> {
         | DataType::Decimal128(precision, scale) => {
             let scale = *scale;
             let array = cast(array, &DataType::Decimal128(*precision, scale)).map_err(wrong)?;
-            each::<Decimal128Type>(&array, move |value, out| numeric(&value.to_string(), scale, out))
+            each::<Decimal128Type>(&array, move |value, out| decimal(value, scale, out))
         }
         DataType::Decimal256(_, scale) => {
             let scale = *scale;
@@ -319,7 +335,57 @@ fn number(array: &ArrayRef) -> Result<Write> {
 }
 
 fn put_date(days: i32, out: &mut Vec<u8>) -> Result<(), String> {
-    out.extend_from_slice(&days.checked_sub(DAYS).ok_or_else(beyond)?.to_be_bytes());
+    let days = days.checked_sub(DAYS).filter(|days| DATES.contains(days)).ok_or_else(beyond)?;
+    out.extend_from_slice(&days.to_be_bytes());
+    Ok(())
+}
+
+/// A decimal number: `value` divided by ten to the power of `scale`.
+fn decimal(value: i128, scale: i8, out: &mut Vec<u8>) -> Result<(), String> {
+    // Twenty groups of four digits on both sides of the point are more than 128 bits have.
+    let mut groups = [0_i16; 20];
+    let behind = usize::from(scale.unsigned_abs());
+    let magnitude = value.unsigned_abs();
+    // Groups are counted from the point, so the digits behind it are filled up with zeros.
+    macro_rules! split {
+        ($type:ty, $magnitude:expr) => {{
+            let power = <$type>::pow(10, behind as u32);
+            let mut whole: $type = $magnitude / power;
+            let mut rest: $type = $magnitude % power * <$type>::pow(10, (4 - behind as u32 % 4) % 4);
+            let point = 10;
+            let (mut first, mut last) = (point, point + behind.div_ceil(4));
+            for group in groups[point..last].iter_mut().rev() {
+                *group = (rest % 10_000) as i16;
+                rest /= 10_000;
+            }
+            while whole > 0 {
+                first -= 1;
+                groups[first] = (whole % 10_000) as i16;
+                whole /= 10_000;
+            }
+            while first < last && groups[last - 1] == 0 {
+                last -= 1;
+            }
+            while first < last && groups[first] == 0 {
+                first += 1;
+            }
+            (first, last, point as i16 - 1 - first as i16)
+        }};
+    }
+    // Division of 128 bits takes many times as long as that of 64.
+    let (first, last, weight) = match u64::try_from(magnitude) {
+        Ok(magnitude) if (0..=16).contains(&scale) => split!(u64, magnitude),
+        _ if (0..=34).contains(&scale) => split!(u128, magnitude),
+        _ => return numeric(&value.to_string(), scale, out),
+    };
+    let weight = if first == last { 0 } else { weight };
+    out.extend_from_slice(&((last - first) as i16).to_be_bytes());
+    out.extend_from_slice(&weight.to_be_bytes());
+    out.extend_from_slice(&(if value < 0 { 0x4000_u16 } else { 0 }).to_be_bytes());
+    out.extend_from_slice(&(behind as i16).to_be_bytes());
+    for group in &groups[first..last] {
+        out.extend_from_slice(&group.to_be_bytes());
+    }
     Ok(())
 }
 
@@ -369,9 +435,16 @@ mod tests {
     use super::*;
 
     fn sent(number: &str, scale: i8) -> Vec<i16> {
-        let mut out = Vec::new();
-        assert_eq!(numeric(number, scale, &mut out), Ok(()));
-        out.chunks(2).map(|pair| i16::from_be_bytes([pair[0], pair[1]])).collect()
+        let words = |of: &dyn Fn(&mut Vec<u8>) -> Result<(), String>| -> Vec<i16> {
+            let mut out = Vec::new();
+            assert_eq!(of(&mut out), Ok(()));
+            out.chunks(2).map(|pair| i16::from_be_bytes([pair[0], pair[1]])).collect()
+        };
+        let digits = words(&|out| numeric(number, scale, out));
+        if let Ok(value) = number.parse() {
+            assert_eq!(words(&|out| decimal(value, scale, out)), digits, "{number} {scale}");
+        }
+        digits
     }
 
     #[test]
@@ -383,5 +456,29 @@ mod tests {
         assert_eq!(sent("150", 2), [2, 0, 0, 2, 1, 5000]);
         assert_eq!(sent("1", 9), [1, -3, 0, 9, 1000]);
         assert_eq!(sent("5", -3), [1, 0, 0, 0, 5000]);
+    }
+
+    #[test]
+    fn both_ways_to_the_groups_agree() {
+        let mut rng = fastrand::Rng::with_seed(7);
+        let edges = [0, 1, -1, i128::from(u64::MAX), i128::from(u64::MAX) + 1, i128::MAX, i128::MIN + 1];
+        for scale in -3..=38 {
+            for value in edges.into_iter().chain((0..200).map(|_| rng.i128(..) >> rng.u32(0..127))) {
+                sent(&value.to_string(), scale);
+            }
+        }
+    }
+
+    #[test]
+    fn the_escape_of_nul_is_told_from_text() {
+        for (text, names) in [
+            ("\"\\u0000\"", true),
+            ("\"\\\\u0000\"", false),
+            ("\"\\\\\\u0000\"", true),
+            ("\"u0000\"", false),
+            ("\"\\\\u0000 \\u0000\"", true),
+        ] {
+            assert_eq!(names_nul(text), names, "{text}");
+        }
     }
 }

@@ -38,7 +38,10 @@ pub fn explain(error: &tokio_postgres::Error, shown: &str) -> Error {
     if !advice.is_empty() {
         text.push_str(&format!("; {advice}"));
     }
-    Error::destination(text).with_code(code.code())
+    // Classes 22 (data exception) and 23 (integrity constraint violation) are about single rows.
+    let of_a_row = code.code().starts_with("22") || code.code().starts_with("23");
+    let error = if of_a_row { Error::rejected(text) } else { Error::destination(text) };
+    error.with_code(code.code())
 }
 
 /// Whether the same may go well a moment later: the connection was lost, the server restarts, or another transaction

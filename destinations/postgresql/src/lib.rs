@@ -19,6 +19,7 @@ mod migrate;
 mod part;
 mod publish;
 mod server;
+mod sift;
 mod spec;
 mod types;
 

@@ -6,8 +6,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::memory::Lease;
+use headwater_sdk::rejects::sift;
 use headwater_sdk::sql::quote;
-use headwater_sdk::{Budget, Committed, Error, Outcome, Part, PartWriter, Result, WriteMode, async_trait};
+use headwater_sdk::{
+    Budget, Class, Committed, Error, Outcome, Part, PartWriter, Rejects, Result, WriteMode, async_trait,
+};
 
 use crate::ddl::{copy_into, stage_columns};
 use crate::encode::Rows;
@@ -123,8 +126,16 @@ impl Writer {
         if !same {
             return Err(Error::fatal("a batch has other columns than its table; this is a bug in its connector"));
         }
-        Rows::new(batch)?.write(&mut self.rows)?;
-        self.count += batch.num_rows() as u64;
+        let Self { rows, count, part, .. } = self;
+        sift(part.rejects.as_ref(), batch, &mut |batch| {
+            let before = rows.len();
+            let written = Rows::new(batch)?.write(rows);
+            match written {
+                Ok(()) => *count += batch.num_rows() as u64,
+                Err(_) => rows.truncate(before),
+            }
+            written
+        })?;
         self.share.set(self.rows.capacity() as u64);
         let bytes = self.rows.len() as u64;
         let many = MANY.min(self.share.memory.budget.total() / 16);
@@ -158,7 +169,10 @@ impl PartWriter for Writer {
             waiting: self.waiting.as_ref().map(|waiting| waiting.name.as_str()),
             removes: outcome == Outcome::Complete && self.part.mode == WriteMode::OverwriteDeleteStale,
             again: false,
+            sifts: false,
         };
+        let rejects = self.part.rejects.clone();
+        let refused = rejects.as_ref().map(Rejects::count);
         let mut tries = 0;
         loop {
             let error = match publish.run(&self.server).await {
@@ -171,6 +185,14 @@ impl PartWriter for Writer {
                 }
                 Err(error) => error,
             };
+            if let (Some(rejects), Some(refused)) = (&rejects, refused) {
+                // What this attempt has put aside is tried again, too.
+                rejects.keep(refused);
+                if error.class == Class::Rejected && !publish.sifts {
+                    publish.sifts = true;
+                    continue;
+                }
+            }
             tries += 1;
             // Rows that wait in an unlogged table are gone after a crash, and with them the part.
             if tries >= TRIES || !passes(&error) {

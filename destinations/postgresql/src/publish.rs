@@ -15,6 +15,7 @@ use crate::ddl::{copy, copy_into, publish, stage_columns, unseen};
 use crate::encode::{HEADER, TRAILER};
 use crate::errors::explain;
 use crate::server::{Connection, Server};
+use crate::sift::{Failed, sift};
 
 type Pg<T> = std::result::Result<T, tokio_postgres::Error>;
 
@@ -31,6 +32,8 @@ pub struct Publish<'a> {
     pub removes: bool,
     /// Whether an attempt before this one may have been committed without a word.
     pub again: bool,
+    /// Whether rows that are refused are looked for and put aside.
+    pub sifts: bool,
 }
 
 /// Copies rows in binary form.
@@ -51,12 +54,15 @@ impl Publish<'_> {
     pub async fn run(&self, server: &Arc<Server>) -> Result<Committed> {
         let mut lent = server.connection().await?;
         let done = self.in_connection(&mut lent.connection).await;
-        let done = done.map_err(|error| explain(&error, &server.settings.shown))?;
+        let done = done.map_err(|failed| match failed {
+            Failed::Server(error) => explain(&error, &server.settings.shown),
+            Failed::TooMany(error) => error,
+        })?;
         lent.give_back();
         Ok(done)
     }
 
-    async fn in_connection(&self, connection: &mut Connection) -> Pg<Committed> {
+    async fn in_connection(&self, connection: &mut Connection) -> Result<Committed, Failed> {
         let Connection { client, stages } = connection;
         let table = &self.part.table;
         let transaction = client.transaction().await?;
@@ -74,7 +80,7 @@ impl Publish<'_> {
                 stage = Some(waiting);
             }
             None if self.count == 0 => {}
-            None if table.key().is_empty() => {
+            None if table.key().is_empty() && !self.sifts => {
                 done.written = send(transaction.copy_in(&copy(table)).await?, self.rows.clone()).await?
             }
             None => {
@@ -94,10 +100,13 @@ impl Publish<'_> {
                 stage = Some(name);
             }
         }
-        if let Some(stage) = &stage {
-            done.written = transaction.execute(&publish(table, stage), &[]).await?;
+        match (&stage, self.part.rejects.as_ref().filter(|_| self.sifts)) {
+            (None, _) => {}
+            (Some(stage), None) => done.written = transaction.execute(&publish(table, stage), &[]).await?,
+            (Some(stage), Some(rejects)) => done.written = sift(&transaction, table, stage, rejects).await?,
         }
-        if self.removes {
+        // What is missing because it was put aside is not known to be gone.
+        if self.removes && self.part.rejects.as_ref().is_none_or(|rejects| rejects.count() == 0) {
             done.deleted = if self.part.resumed && !self.part.adds() {
                 // Rows of the earlier attempt have the same time, so only the key tells which of them are gone.
                 let unseen = stage.as_ref().map(|stage| unseen(table, stage));

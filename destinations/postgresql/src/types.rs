@@ -161,9 +161,17 @@ impl Kind {
 
 /// How a type's values are stored, and which of them cannot be had back.
 pub fn stored(column: &ColumnType) -> Stored {
-    let name = Kind::of(column).sql();
-    let item = |item: &ColumnType| match (item.extension, &item.data_type) {
+    let kind = Kind::of(column);
+    let name = kind.sql();
+    let item = match &column.data_type {
+        DataType::List(of) if kind != Kind::Jsonb => {
+            ColumnType { data_type: of.data_type().clone(), extension: Extension::of(of) }
+        }
+        _ => column.clone(),
+    };
+    let stored = match (item.extension, &item.data_type) {
         (Some(Extension::Mac), _) => Stored::refusing("", "addresses of 8 bytes"),
+        _ if kind == Kind::Jsonb => Stored::refusing("", "text with U+0000 in it"),
         (Some(_), _) => Stored::whole(""),
         (None, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) => Stored::refusing("", "text with U+0000"),
         (None, DataType::Timestamp(TimeUnit::Nanosecond, _) | DataType::Time64(TimeUnit::Nanosecond))
@@ -172,10 +180,6 @@ pub fn stored(column: &ColumnType) -> Stored {
             Stored::losing("", "what is below a microsecond is cut")
         }
         _ => Stored::whole(""),
-    };
-    let stored = match &column.data_type {
-        DataType::List(of) => item(&ColumnType { data_type: of.data_type().clone(), extension: Extension::of(of) }),
-        _ => item(column),
     };
     Stored { name: name.into(), ..stored }
 }

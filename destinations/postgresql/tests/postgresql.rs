@@ -14,7 +14,7 @@ use headwater_sdk::arrow::datatypes::DataType;
 use headwater_sdk::destination::MigrateMode;
 use headwater_sdk::plan::Change;
 use headwater_sdk::testing::{HERE, Subject, at, batch, part, thing, things};
-use headwater_sdk::{Budget, ColumnType, Destination, Outcome, TableSchema, WriteMode};
+use headwater_sdk::{Budget, ColumnType, Destination, Outcome, Rejects, TableSchema, WriteMode};
 
 const MODE: WriteMode = WriteMode::OverwriteDeleteStale;
 
@@ -212,4 +212,62 @@ async fn a_constraint_and_a_read_only_database_fail_the_unit_as_a_whole() {
     let error = write(&*server.open(), &table, 5).await.unwrap_err().to_string();
     assert!(error.contains("read-only transaction"), "{error}");
     assert_eq!(server.rows(&table).await.len(), 3);
+}
+
+#[tokio::test]
+async fn rows_that_a_constraint_refuses_are_put_aside() {
+    let server = Postgresql::start();
+    let destination = server.open();
+    // A part that waits in a table of its own is sifted like a small one.
+    destination.use_memory(&Budget::new(4 << 20));
+    for (name, count, mode) in [("t", 40, MODE), ("many", 60_000, MODE), ("added", 40, WriteMode::Append)] {
+        let table = things(name);
+        let client = server.client().await;
+        let written = if mode == WriteMode::Append { table.without_key() } else { table.clone() };
+        migrate(&*destination, &written).await.unwrap();
+        let constraint = format!(
+            "ALTER TABLE {name} ADD CONSTRAINT odd CHECK (number NOT IN (3, 5, 30)); CREATE UNIQUE INDEX ON {name} (text)"
+        );
+        client.batch_execute(&constraint).await.unwrap();
+        let mut rows: Vec<_> = (0..count).map(|number| thing(&format!("n{number:07}"), number)).collect();
+        // The same text as that of another row.
+        rows[20].text = rows[7].text.clone();
+        // Of two rows with one key the last one counts, in whatever piece it is.
+        let keyed = mode == MODE;
+        if keyed {
+            rows.push(headwater_sdk::testing::Item { number: Some(-1), ..rows[0].clone() });
+        }
+        let write = |rejects: Option<Rejects>| {
+            let part = headwater_sdk::Part { rejects, ..part(&table, HERE, at(0), mode) };
+            let (destination, rows) = (&destination, &rows);
+            async move {
+                let table = Arc::clone(&part.table);
+                let mut writer = destination.begin(part).await?;
+                for rows in rows.chunks(3000) {
+                    writer.write(batch(&table, HERE, at(0), rows)).await?;
+                }
+                writer.commit(Outcome::Complete).await
+            }
+        };
+        let error = write(None).await.unwrap_err().to_string();
+        assert!(error.contains("odd") || error.contains("unique"), "{error}");
+        let error = write(Some(Rejects::new(2))).await.unwrap_err().to_string();
+        assert!(error.contains("more than 2 rows were not taken"), "{error}");
+        assert_eq!(server.rows(&table).await.len(), 0);
+        let rejects = Rejects::new(10);
+        let committed = write(Some(rejects.clone())).await.unwrap();
+        assert_eq!(committed.written, count as u64 - 4, "{name}");
+        let seen = server.rows(&table).await;
+        assert_eq!(seen.len() as i64, count - 4, "{name}");
+        let first = seen.iter().find(|row| row[6].as_deref() == Some("n0000000")).unwrap();
+        assert_eq!(first[8].as_deref(), Some(if keyed { "-1" } else { "0" }));
+        let aside = rejects.take();
+        let numbers: Vec<i64> = aside
+            .iter()
+            .map(|aside| serde_json::from_str::<serde_json::Value>(&aside.row).unwrap()["number"].as_i64().unwrap())
+            .collect();
+        assert_eq!(numbers, [3, 5, 20, 30], "{name}");
+        assert!(aside[0].reason.starts_with("23514: ") && aside[0].reason.contains("odd"), "{:?}", aside[0]);
+        assert!(aside[2].reason.starts_with("23505: "), "{:?}", aside[2]);
+    }
 }

@@ -30,7 +30,7 @@ impl Cells {
     pub fn new(field: &FieldRef, array: &ArrayRef) -> Result<Self> {
         let cast = |to: DataType| {
             cast_with_options(array, &to, &CastOptions { safe: false, ..CastOptions::default() })
-                .map_err(|error| Error::destination(format!("column {}: {error}", field.name())))
+                .map_err(|error| Error::rejected(format!("column {}: {error}", field.name())))
         };
         let text = || plain::text(field, array).map_err(|error| error.while_doing(format!("column {}", field.name())));
         if Extension::of(field).is_some() {
@@ -41,7 +41,7 @@ impl Cells {
             DataType::UInt64 => Self::Int(
                 cast(DataType::Int64)
                     .map_err(|_| {
-                        Error::destination(format!(
+                        Error::rejected(format!(
                             "column {} holds a number beyond 9223372036854775807, the largest integer of SQLite",
                             field.name()
                         ))

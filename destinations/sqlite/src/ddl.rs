@@ -87,6 +87,8 @@ pub struct Statements {
     pub unseen: Option<String>,
     /// Removes a part's rows from the temporary table.
     pub clear: String,
+    /// One row of the temporary table by its number.
+    pub row: String,
 }
 
 impl Statements {
@@ -125,6 +127,7 @@ impl Statements {
                 format!("({}) NOT IN (SELECT {staged} FROM {stage} WHERE id BETWEEN ? AND ?)", list(&key))
             }),
             clear: format!("DELETE FROM {stage} {part}"),
+            row: format!("SELECT {} FROM {stage} WHERE id = ?", staged.join(", ")),
         }
     }
 }

@@ -30,7 +30,8 @@ pub fn explain(error: &rusqlite::Error, path: &Path) -> Error {
             "no space is left for {name} or for SQLite's temporary files; free some, or set SQLITE_TMPDIR to a larger \
              folder"
         ),
-        ErrorCode::TooBig => format!("{name}: a value is larger than SQLite's limit of 1 GB"),
+        ErrorCode::TooBig => return Error::rejected(format!("{name}: a value is larger than SQLite's limit of 1 GB")),
+        ErrorCode::ConstraintViolation => return Error::rejected(format!("{name}: {error}")),
         _ => format!("{name}: {error}"),
     };
     Error::destination(text)

@@ -4,10 +4,10 @@
 use std::collections::{HashMap, HashSet};
 
 use headwater_sdk::arrow::datatypes::TimeUnit;
-use headwater_sdk::plain::{TimeStyle, time_text};
-use headwater_sdk::{Committed, Part};
-use rusqlite::types::Value;
-use rusqlite::{Connection, Transaction, TransactionBehavior, params_from_iter};
+use headwater_sdk::plain::{TimeStyle, time_text, write_base64};
+use headwater_sdk::{Committed, Part, TableSchema};
+use rusqlite::types::{Value, ValueRef};
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params_from_iter};
 
 use crate::ddl::{Statements, delete_unit, units_of_sync};
 use crate::store::Rows;
@@ -34,14 +34,15 @@ impl Publish<'_> {
             self.delete(&transaction, "=", None)?;
         }
         if let Some(statements) = self.statements {
-            done.written = transaction.prepare_cached(&statements.publish)?.execute(self.rows.range())? as u64;
+            done.written = self.publish(&transaction, statements)?;
             // The statement counts a row for each of its duplicates.
             if let Some(distinct) = statements.distinct.as_ref().filter(|_| self.rows.count > 1) {
                 let keys: i64 = transaction.prepare_cached(distinct)?.query_row(self.rows.range(), |row| row.get(0))?;
                 done.written = done.written.min(keys.unsigned_abs());
             }
         }
-        if self.removes {
+        // What is missing because it was put aside is not known to be gone.
+        if self.removes && self.part.rejects.as_ref().is_none_or(|rejects| rejects.count() == 0) {
             done.deleted = if self.part.resumed && !self.part.adds() {
                 // Rows of the earlier attempt have the same time, so only the key tells which of them are gone.
                 let unseen = self.statements.and_then(|statements| statements.unseen.as_deref());
@@ -57,6 +58,38 @@ impl Publish<'_> {
         Ok(done)
     }
 
+    /// Moves the rows into the table. Where one of them is refused and may be put aside, the halves are tried, in order,
+    /// so that the last of equal keys stays.
+    fn publish(&self, transaction: &Transaction<'_>, statements: &Statements) -> rusqlite::Result<u64> {
+        let [first, last] = self.rows.range();
+        let last = first.saturating_add_unsigned(self.rows.count.saturating_sub(1)).min(last);
+        let (mut ranges, mut written) = (vec![(first, last)], 0);
+        while let Some((first, last)) = ranges.pop() {
+            let refused = match transaction.prepare_cached(&statements.publish)?.execute([first, last]) {
+                Ok(more) => {
+                    written += more as u64;
+                    continue;
+                }
+                Err(error) => error,
+            };
+            let constraint = refused.sqlite_error_code() == Some(ErrorCode::ConstraintViolation);
+            // A trigger may have ended the transaction.
+            let rejects = self.part.rejects.as_ref().filter(|_| constraint && !transaction.is_autocommit());
+            let Some(rejects) = rejects else { return Err(refused) };
+            if first < last {
+                let half = first + (last - first) / 2;
+                ranges.extend([(half + 1, last), (first, half)]);
+                continue;
+            }
+            let row = staged_row(transaction, &self.part.table, statements, first)?;
+            if rejects.add_text(row, &refused).is_err() {
+                return Err(refused);
+            }
+            transaction.prepare_cached(&statements.clear)?.execute([first, first])?;
+        }
+        Ok(written)
+    }
+
     /// Deletes rows of the unit by how their sync's time compares to this one's.
     fn delete(&self, transaction: &Transaction<'_>, compared: &str, unseen: Option<&str>) -> rusqlite::Result<u64> {
         let mut sql = delete_unit(&self.part.table.name, &self.part.predicate, compared);
@@ -69,6 +102,33 @@ impl Publish<'_> {
         }
         Ok(transaction.prepare_cached(&sql)?.execute(params_from_iter(values))? as u64)
     }
+}
+
+/// A row of the temporary table as a JSON object.
+fn staged_row(
+    transaction: &Transaction<'_>,
+    table: &TableSchema,
+    statements: &Statements,
+    number: i64,
+) -> rusqlite::Result<String> {
+    transaction.prepare_cached(&statements.row)?.query_row([number], |row| {
+        let mut object = serde_json::Map::new();
+        for (index, column) in table.columns.iter().enumerate() {
+            let value = match row.get_ref(index)? {
+                ValueRef::Null => serde_json::Value::Null,
+                ValueRef::Integer(number) => number.into(),
+                ValueRef::Real(number) => number.into(),
+                ValueRef::Text(text) => String::from_utf8_lossy(text).into(),
+                ValueRef::Blob(bytes) => {
+                    let mut text = Vec::new();
+                    write_base64(bytes, &mut text);
+                    String::from_utf8_lossy(&text).into()
+                }
+            };
+            object.insert(column.name.clone(), value);
+        }
+        Ok(serde_json::Value::Object(object).to_string())
+    })
 }
 
 /// The source and the values of the predicate.

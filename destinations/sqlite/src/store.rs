@@ -156,7 +156,7 @@ impl Store {
         for ((column, field), array) in table.columns.iter().zip(fields.fields()).zip(batch.columns()) {
             if column.key && array.null_count() > 0 {
                 let name = &column.name;
-                return Err(Error::destination(format!("a row came without `{name}`, which is part of the key")));
+                return Err(Error::rejected(format!("a row came without `{name}`, which is part of the key")));
             }
             cells.push(Cells::new(field, array)?);
         }
@@ -183,7 +183,8 @@ impl Store {
     /// Makes a part visible, and removes its stale rows where that is asked for, in one transaction.
     pub fn commit(&mut self, part: &Part, rows: Rows, outcome: Outcome) -> Result<Committed> {
         let complete = outcome == Outcome::Complete;
-        let removes = complete && part.mode == WriteMode::OverwriteDeleteStale;
+        let whole = part.rejects.as_ref().is_none_or(|rejects| rejects.count() == 0);
+        let removes = complete && whole && part.mode == WriteMode::OverwriteDeleteStale;
         if let Some((column, _)) = part.predicate.iter().find(|(name, _)| part.table.column(name).is_none()) {
             return Err(Error::fatal(format!("units are told by `{column}`, which is not a column of the table")));
         }
@@ -193,7 +194,10 @@ impl Store {
         let Self { db, location, tables, left } = self;
         let statements = tables.get(&part.table.name).map(|staged| &staged.statements).filter(|_| rows.count > 0);
         let publish = Publish { part, rows, statements, removes };
-        publish.run(db, left).map_err(|error| explain(&error, location.path()))
+        publish.run(db, left).map_err(|error| match &part.rejects {
+            Some(rejects) if rejects.is_full() => rejects.too_many(explain(&error, location.path())),
+            _ => explain(&error, location.path()),
+        })
     }
 
     /// Removes the rows that are equal to a row of `matching` in its columns.

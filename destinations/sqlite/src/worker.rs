@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::destination::MigrateMode;
 use headwater_sdk::memory::Lease;
+use headwater_sdk::rejects::sift;
 use headwater_sdk::{
     Budget, ColumnType, Committed, Destination, Error, Outcome, Part, PartWriter, Result, StateStore, Stored,
     TablePlan, TableSchema, async_trait,
@@ -222,13 +223,20 @@ struct Writer {
 #[async_trait]
 impl PartWriter for Writer {
     async fn write(&mut self, batch: RecordBatch) -> Result<()> {
-        let (part, rows, more) = (Arc::clone(&self.part), self.rows, batch.num_rows() as u64);
+        let (part, mut rows) = (Arc::clone(&self.part), self.rows);
         // Until the answer is there the part is not whole, also if this call is given up.
         self.failed = true;
-        let staged = self.orders.call(move |store| store.stage(&part.table, rows, &batch)).await;
-        staged.map_err(|error| error.while_doing(format!("table {}", self.part.table.name)))?;
+        let stage = move |store: &mut Store| {
+            sift(part.rejects.as_ref(), &batch, &mut |batch| {
+                store.stage(&part.table, rows, batch)?;
+                rows.count += batch.num_rows() as u64;
+                Ok(())
+            })?;
+            Ok(rows)
+        };
+        let staged = self.orders.call(stage).await;
+        self.rows = staged.map_err(|error| error.while_doing(format!("table {}", self.part.table.name)))?;
         self.failed = false;
-        self.rows.count += more;
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use common::*;
 use headwater_sdk::destination::MigrateMode;
-use headwater_sdk::{Destination, Outcome, TableSchema, Timestamp, WriteMode};
+use headwater_sdk::{Destination, Outcome, Part, Rejects, TableSchema, Timestamp, WriteMode};
 use headwater_sqlite::{Spec, destination};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -297,4 +297,36 @@ async fn stale_rows_of_cloudquery_go_too() {
     db.execute("UPDATE t SET _cq_sync_time = '2026-11-21 08:59:02.123456+00:00'", []).unwrap();
     let done = write(&*destination, part(&table, HERE, at(1), DELETE_STALE), HERE, COMPLETE, vec![]).await.unwrap();
     assert_eq!(done, committed(0, 1));
+}
+
+#[tokio::test]
+async fn rows_that_a_constraint_refuses_are_put_aside() {
+    let folder = TempDir::new().unwrap();
+    let table = every_type("t");
+    let destination = ready(&folder, &table).await;
+    let db = Connection::open(folder.path().join("x.db")).unwrap();
+    let odd = ODD.replace('"', "\"\"");
+    db.execute_batch(&format!("CREATE UNIQUE INDEX texts ON t (\"{odd}\")")).unwrap();
+    let mut rows: Vec<Row> = (0..60).map(|number| row(&format!("k{number:02}"))).collect();
+    for (refused, like) in [(7, 3), (40, 8), (59, 58)] {
+        rows[refused].text = rows[like].text.clone();
+    }
+    // Of two rows with one key the last one counts, whatever is tried in between.
+    rows.push(Row { full: false, ..row("k00") });
+    let refused = |rejects: Option<Rejects>| Part { rejects, ..part(&table, HERE, NOW, DELETE_STALE) };
+    let without = write(&*destination, refused(None), HERE, COMPLETE, vec![rows.clone()]).await.unwrap_err();
+    assert!(without.to_string().contains("UNIQUE constraint failed"), "{without}");
+    let few = write(&*destination, refused(Some(Rejects::new(2))), HERE, COMPLETE, vec![rows.clone()]).await;
+    assert!(few.unwrap_err().to_string().contains("more than 2 rows were not taken"));
+    assert_eq!(texts(&folder, ARNS), Vec::<String>::new());
+    let rejects = Rejects::new(10);
+    let done = write(&*destination, refused(Some(rejects.clone())), HERE, COMPLETE, vec![rows]).await.unwrap();
+    assert_eq!(done, committed(57, 0));
+    let aside: Vec<serde_json::Value> =
+        rejects.take().into_iter().map(|rejected| serde_json::from_str(&rejected.row).unwrap()).collect();
+    let arns: Vec<&str> = aside.iter().filter_map(|row| row["arn"].as_str()).collect();
+    assert_eq!(arns, ["k07", "k40", "k59"]);
+    assert_eq!((&aside[0]["binary"], &aside[0]["i64"]), (&"AAH+/w==".into(), &i64::MIN.into()));
+    assert_eq!(texts(&folder, "SELECT count(*) || ' ' || count(\"bool\") FROM t"), ["57 56"]);
+    assert_eq!(texts(&folder, "SELECT count(*) FROM t WHERE arn = 'k00' AND \"bool\" IS NULL"), ["1"]);
 }

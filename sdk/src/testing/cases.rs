@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
+use arrow::array::{Array, RecordBatch};
+
 pub use super::history::random_histories;
 
 use super::Subject;
+use super::samples::samples;
 use super::things::{HERE, Item, OTHER, Origin, THERE, array, at, batch, batch_of, column, part, table, thing, things};
 use crate::destination::{Committed, Destination, MigrateMode, Outcome, Part, WriteMode};
 use crate::error::Result;
 use crate::plan::Change;
-use crate::schema::TableSchema;
+use crate::rejects::Rejects;
+use crate::schema::{Column, TableSchema};
 
 const MODES: [WriteMode; 3] = [WriteMode::OverwriteDeleteStale, WriteMode::Overwrite, WriteMode::Append];
 
@@ -370,6 +374,53 @@ pub async fn a_table_is_made_ready_twice(subject: &dyn Subject) {
         good(destination.migrate(&[Arc::new(table.clone())], how).await, "migrate");
         good(destination.close().await, "close");
         assert_eq!(rows(subject, &table).await, many(0..3), "{how:?}");
+    }
+}
+
+/// Where that is asked for, rows with a value that the target cannot store are put aside with the reason, and the others
+/// are written; else they fail the part. What was not seen because it was put aside is not stale.
+pub async fn what_is_refused_is_put_aside(subject: &dyn Subject) {
+    let mode = WriteMode::OverwriteDeleteStale;
+    for (number, (kind, values)) in samples(7).into_iter().enumerate() {
+        if subject.open().stores(&kind).refused.is_none() {
+            continue;
+        }
+        let table = table(&format!("refused_{number}"), vec![Column::new("value", kind.clone(), "A value.")]);
+        let destination = ready(subject, &table, mode).await;
+        let names: Vec<String> = (0..values.len()).map(|row| format!("{row:04}")).collect();
+        let batch = batch_of(&table, HERE, at(0), &names, vec![values]);
+        let write = |rejects: Option<Rejects>, sync, batch: RecordBatch| {
+            let part = Part { rejects, ..part(&table, HERE, at(sync), mode) };
+            let destination = &destination;
+            async move {
+                let mut writer = destination.begin(part).await?;
+                writer.write(batch).await?;
+                writer.commit(Outcome::Complete).await
+            }
+        };
+        assert!(write(None, 0, batch.clone()).await.is_err(), "{}", kind.name());
+        assert_eq!(subject.rows(&table).await.len(), 0, "{}", kind.name());
+        let rejects = Rejects::new(names.len());
+        let committed = good(write(Some(rejects.clone()), 0, batch.clone()).await, "with rows put aside");
+        let (aside, there) = (rejects.take(), subject.rows(&table).await.len());
+        assert!(!aside.is_empty() && there > 0, "{}", kind.name());
+        assert_eq!((there + aside.len(), committed.written), (names.len(), there as u64), "{}", kind.name());
+        for rejected in aside {
+            assert!(!rejected.reason.is_empty());
+            let row: serde_json::Value = good(serde_json::from_str(&rejected.row).map_err(crate::Error::fatal), "JSON");
+            assert!(row["name"].is_string(), "{row}");
+        }
+        // A second sync with nothing but rows that are put aside leaves what is there.
+        let name = table.columns.iter().position(|column| column.name == "name").unwrap_or_default();
+        let kept: Vec<String> = subject.rows(&table).await.into_iter().filter_map(|mut row| row[name].take()).collect();
+        let refused = names.iter().position(|name| !kept.contains(name)).unwrap_or_default();
+        let rejects = Rejects::new(1);
+        let committed = good(write(Some(rejects.clone()), 1, batch.slice(refused, 1)).await, "one row put aside");
+        assert_eq!((committed.written, committed.deleted, rejects.count()), (0, 0, 1), "{}", kind.name());
+        assert_eq!(subject.rows(&table).await.len(), there, "{}", kind.name());
+        let too_many = write(Some(Rejects::new(0)), 0, batch).await;
+        assert!(too_many.is_err_and(|error| error.to_string().contains("more than 0 rows")), "{}", kind.name());
+        good(destination.close().await, "close");
     }
 }
 

@@ -57,6 +57,7 @@ macro_rules! acceptance_cases {
             many_columns,
             large_cells,
             a_table_is_made_ready_twice,
+            what_is_refused_is_put_aside,
             single_rows_are_deleted,
             a_column_is_added,
             a_column_is_removed,

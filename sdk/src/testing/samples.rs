@@ -102,7 +102,7 @@ fn structure() -> StructArray {
     let fields = Fields::from(vec![Field::new("a", DataType::Int64, true), Field::new("b", DataType::Utf8, true)]);
     let arrays: Vec<ArrayRef> = vec![
         Arc::new(Int64Array::from(vec![Some(1), None, Some(i64::MIN), None])),
-        Arc::new(StringArray::from(vec![Some("x"), Some("é\"\n"), None, None])),
+        Arc::new(StringArray::from(vec![Some("x"), Some("é\"\n\0"), None, None])),
     ];
     match StructArray::try_new(fields, arrays, Some(vec![true, true, true, false].into())) {
         Ok(array) => array,
@@ -114,7 +114,7 @@ fn map() -> MapArray {
     let fields =
         Fields::from(vec![Field::new("keys", DataType::Utf8, false), Field::new("values", DataType::Int64, true)]);
     let arrays: Vec<ArrayRef> = vec![
-        Arc::new(StringArray::from(vec!["a", "b", "é"])),
+        Arc::new(StringArray::from(vec!["a", "b\0", "é"])),
         Arc::new(Int64Array::from(vec![Some(1), None, Some(-3)])),
     ];
     let entries = StructArray::new(fields.clone(), arrays, None);
@@ -235,6 +235,8 @@ pub fn samples(seed: u64) -> Vec<(ColumnType, ArrayRef)> {
         "\"é\"",
         "{\"b\": 1, \"a\": [1,\n null, \"x\"]}",
         "12345678901234567890123",
+        "{\"a\":\"\\u0000\"}",
+        "\"\\\\u0000\"",
     ]);
     all.push(extension(Extension::Json, json));
     all.push(extension(

@@ -9,7 +9,7 @@ use headwater_postgresql::{Spec, destination};
 use headwater_sdk::arrow::array::{
     ArrayRef, BinaryArray, BooleanArray, Date32Array, DurationMicrosecondArray, FixedSizeBinaryArray, Float32Array,
     Float64Array, Int64Array, IntervalDayTimeArray, IntervalMonthDayNanoArray, IntervalYearMonthArray, ListArray,
-    StringArray, Time64MicrosecondArray, TimestampMicrosecondArray,
+    StringArray, Time64MicrosecondArray, TimestampMicrosecondArray, new_empty_array,
 };
 use headwater_sdk::arrow::buffer::OffsetBuffer;
 use headwater_sdk::arrow::compute::cast;
@@ -209,6 +209,9 @@ fn list(item: &FieldRef, values: &[Option<Vec<u8>>]) -> ArrayRef {
 /// JSON text where the type of the column is nested: read as that type.
 fn json(kind: &DataType, values: Vec<Option<String>>) -> ArrayRef {
     use headwater_sdk::arrow::datatypes::Schema;
+    if values.is_empty() {
+        return new_empty_array(kind);
+    }
     let lines: String =
         values.iter().map(|value| format!("{{\"value\":{}}}\n", value.as_deref().unwrap_or("null"))).collect();
     let schema = Arc::new(Schema::new(vec![Field::new("value", kind.clone(), true)]));
