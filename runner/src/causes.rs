@@ -187,6 +187,7 @@ pub fn advice(class: Class, code: Option<&str>) -> Option<&'static str> {
         Class::Denied => Some("give these credentials the permission, or leave the tables out with `skip_tables`"),
         Class::Unsupported => Some("leave the tables out with `skip_tables`"),
         Class::Destination => Some("mend the destination and run it again: rows of earlier syncs were kept"),
+        Class::Rejected => Some("mend the row or the table, or have such rows put aside: `rejected_rows: {to: table}`"),
         Class::NotFound | Class::Fatal => None,
     }
 }

@@ -106,6 +106,8 @@ struct PartReport {
     deleted: u64,
     /// Whether the rows were discarded and those of an earlier sync kept.
     kept_earlier: bool,
+    /// Rows that the destination did not take, and that were put aside.
+    rejected: u64,
     error: Option<ErrorReport>,
 }
 
@@ -334,6 +336,7 @@ fn unit_report(unit: &UnitOutcome, table: &TableOutcome, destinations: &[String]
             written: committed.written,
             deleted: committed.deleted,
             kept_earlier: committed.kept_earlier,
+            rejected: committed.rejected,
             error: part.error.as_ref().map(|error| ErrorReport::new(error, Some(&unit.scope))),
         }
     };

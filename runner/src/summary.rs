@@ -6,6 +6,7 @@ use headwater_sdk::calls::meter::{Counts, Wait};
 
 use crate::causes::advice;
 use crate::sync::outcome::{PartTotals, SlowUnit, SourceOutcome, Stopped, SyncOutcome, TableTotals, Verdict};
+use crate::sync::quarantine::TABLE;
 use crate::text::{columns, count, duration, plural, shorten};
 
 /// Causes of failure that are told in full.
@@ -180,8 +181,26 @@ fn trouble_lines(outcome: &SyncOutcome, verbose: bool) -> Vec<String> {
                 destination.name
             ));
         }
+        let tables = outcome.sources.iter().flat_map(|source| &source.tables);
+        let rejected = tables.filter_map(|(name, table)| Some((name, table.parts.get(&index)?.rejected)));
+        let rejected: Vec<_> = rejected.filter(|(_, rows)| *rows > 0).collect();
+        if !rejected.is_empty() {
+            let rows = rejected.iter().map(|(_, rows)| rows).sum::<u64>();
+            let of: Vec<String> = rejected.iter().map(|(name, rows)| format!("{name} {}", count(*rows))).collect();
+            lines.push(format!(
+                "aside   {} did not take {}: {}",
+                destination.name,
+                rows_of(rows),
+                shorten(&of.join(", "), 200)
+            ));
+            lines.push(format!("    do  look into {TABLE}, which has them with the reason"));
+        }
     }
     lines
+}
+
+fn rows_of(number: u64) -> String {
+    format!("{} {}", count(number), if number == 1 { "row" } else { "rows" })
 }
 
 /// Places that could not be opened.

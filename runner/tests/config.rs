@@ -452,3 +452,23 @@ fn a_value_cannot_become_a_key() {
         assert_eq!(configuration.sources[0].connector.limits().concurrency, 4, "the default:\n{text}");
     }
 }
+
+#[test]
+fn rejected_rows() {
+    let with = |rejected: &str| {
+        format!(
+            "kind: source\nspec: {{name: town, path: shops, tables: [\"*\"], destinations: [local], spec: {{root: shops}}}}\n\
+             ---\nkind: destination\nspec:\n  name: local\n  path: sqlite\n  rejected_rows: {rejected}\n  \
+             spec: {{connection_string: a.db}}\n"
+        )
+    };
+    let wrong = [
+        "{most: 3}",
+        "{to: table, path: aside}",
+        "{to: file}",
+        "{to: tabel}",
+        "{to: file, path: \"{{NOTHING}}\"}",
+        "{too: table}",
+    ];
+    insta::assert_snapshot!(wrong.map(|wrong| problems(&with(wrong))).join("\n"));
+}

@@ -406,7 +406,57 @@ async fn a_destination_that_refuses_rows_fails_its_own_part_only() {
     let report = read_report(&town, &outcome);
     let part = &report["sources"][0]["tables"][0]["units"][0]["destinations"][1];
     assert_eq!((&part["name"], &part["committed"]), (&"picky".into(), &false.into()));
-    assert_eq!(part["error"]["class"], "destination");
+    assert_eq!(part["error"]["class"], "rejected");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_are_refused_are_put_aside_where_that_is_asked_for() {
+    let town = Town::new();
+    let town_of = |more: &str| town.source("town", "", "picky") + &town.sqlite("picky", more);
+    town.write("north", "shop_customers", &ids(0..150));
+    assert_eq!(code(&town.run(&town_of("")).await), 0);
+    town.open("picky")
+        .execute_batch(
+            "CREATE TRIGGER picky BEFORE INSERT ON shop_customers WHEN NEW.id IN (7, 99) \
+             BEGIN SELECT RAISE(ABORT, 'this number is taken'); END",
+        )
+        .unwrap();
+    let renamed: Vec<String> = (0..149).map(|id| row(id, "y")).collect();
+    town.write("north", "shop_customers", &renamed);
+    let failed = town.run(&town_of("")).await;
+    assert_eq!(code(&failed), 3);
+    assert!(told(&failed, false).contains("rejected_rows"), "{}", told(&failed, false));
+
+    let outcome = town.run(&town_of("  rejected_rows: { to: table }\n")).await;
+    let shown = told(&outcome, false);
+    assert_eq!(code(&outcome), 0, "{shown}");
+    assert!(shown.contains("aside   picky did not take 2 rows: shop_customers 2\n"), "{shown}");
+    assert!(shown.contains("look into headwater_rejected_rows"), "{shown}");
+    let rows = town.rows("picky", "shop_customers");
+    assert_eq!(rows.iter().filter(|row| row.ends_with("=y")).count(), 147);
+    // What was put aside is there as it was, and the row that is gone too: none is known to be stale.
+    assert_eq!(rows.iter().filter(|row| row.ends_with("=x")).count(), 3);
+    let sql = "SELECT group_concat(destination || ' ' || table_name || ' ' || scope || ' ' || (row ->> 'id') || ' ' || \
+               reason, '; ' ORDER BY row ->> 'id') FROM headwater_rejected_rows";
+    let aside: String = town.open("picky").query_row(sql, [], |row| row.get(0)).unwrap();
+    let picky = town.path("picky.db").display().to_string();
+    assert_eq!(
+        aside.replace(&picky, "DB"),
+        "picky shop_customers north 7 this number is taken; picky shop_customers north 99 this number is taken"
+    );
+    let report = read_report(&town, &outcome);
+    assert_eq!(report["sources"][0]["tables"][0]["units"][0]["destinations"][0]["rejected"], 2);
+
+    let folder = town.path("aside");
+    let to_file = format!("  rejected_rows: {{ to: file, path: {} }}\n", folder.display());
+    assert_eq!(code(&town.run(&town_of(&to_file)).await), 0);
+    let written = lines(&folder.join("headwater_rejected_rows"));
+    assert_eq!(written.len(), 2, "{written:?}");
+    let line: serde_json::Value = serde_json::from_str(&written[0]).unwrap();
+    assert_eq!((&line["table_name"], &line["row"]["shop"]), (&"shop_customers".into(), &"north".into()));
+    let few = town.run(&town_of("  rejected_rows: { to: table, most: 1 }\n")).await;
+    assert_eq!(code(&few), 3);
+    assert!(told(&few, false).contains("more than 1 rows were not taken"), "{}", told(&few, false));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,6 +14,7 @@ use super::failure::missing_keys;
 use super::registry_key::{RegistryName, refuse_plugin};
 use super::{Document, UnsupportedValue};
 use crate::builtin::Registry;
+use crate::sync::quarantine::Quarantine;
 
 /// A destination: where rows go, and what happens to those that are there already.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -37,6 +38,10 @@ pub struct DestinationSpec {
     #[serde(default)]
     #[schemars(extend("default" = "safe"))]
     pub migrate_mode: MigrateMode,
+    /// What happens to a row that the destination does not take, because a value or a constraint of the table is in the
+    /// way.
+    #[serde(default)]
+    pub rejected_rows: RejectedRows,
     /// What a table's key is: `default`, the key that the table's documentation shows.
     #[serde(default)]
     pub pk_mode: Option<PkMode>,
@@ -51,6 +56,37 @@ pub struct DestinationSpec {
     #[schemars(with = "Option<serde_json::Value>")]
     pub spec: serde::de::IgnoredAny,
 }
+
+/// What happens to a row that the destination does not take.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RejectedRows {
+    /// Where such rows go; `fail` by default.
+    #[serde(default)]
+    pub to: RejectedTo,
+    /// With `file`: the folder of the files, which are JSON Lines.
+    #[serde(default)]
+    pub path: Option<String>,
+    /// With more such rows in one table of a unit, the unit fails all the same; 1000 by default.
+    #[serde(default)]
+    pub most: Option<u32>,
+}
+
+/// Where rows go that the destination does not take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RejectedTo {
+    /// Nowhere: the first one fails its unit.
+    #[default]
+    Fail,
+    /// To the table `headwater_rejected_rows` of the destination, with the reason.
+    Table,
+    /// To files in a folder, with the reason.
+    File,
+}
+
+/// Rejected rows of a table of a unit, unless the configuration says otherwise.
+const MOST_REJECTED: u32 = 1000;
 
 /// What a table's key is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -79,6 +115,8 @@ pub struct Destination {
     pub spec: DestinationSpec,
     /// The target; not connected yet.
     pub target: Arc<dyn SdkDestination>,
+    /// Where the rows go that it does not take.
+    pub quarantine: Option<Quarantine>,
 }
 
 /// Reads a document of `kind: destination`.
@@ -102,5 +140,40 @@ pub(super) fn read(document: &mut Document, registry: &Registry, problems: &mut 
         });
         return None;
     }
-    Some(Destination { spec, target })
+    let quarantine = match quarantine(&spec, &target) {
+        Ok(quarantine) => quarantine,
+        Err(problem) => {
+            let span = node.entry("rejected_rows").map_or(owner, |entry| entry.span);
+            problems.push(Problem::new(span, problem));
+            return None;
+        }
+    };
+    Some(Destination { spec, target, quarantine })
+}
+
+/// Where rows go that are not taken, or why they cannot go there.
+fn quarantine(spec: &DestinationSpec, target: &Arc<dyn SdkDestination>) -> Result<Option<Quarantine>, String> {
+    let rejected = &spec.rejected_rows;
+    let most = rejected.most.unwrap_or(MOST_REJECTED) as usize;
+    match (rejected.to, &rejected.path) {
+        (RejectedTo::Fail, None) if rejected.most.is_none() => Ok(None),
+        (RejectedTo::Fail, _) => Err("`rejected_rows` has no `to`: say `to: table`, or `to: file`".to_owned()),
+        (RejectedTo::Table, Some(_)) => Err("`rejected_rows.path` is for `to: file` only".to_owned()),
+        (RejectedTo::Table, None) => match target.supports(WriteMode::Append) {
+            Ok(()) => Ok(Some(Quarantine::new(Arc::clone(target), true, most))),
+            Err(error) => Err(format!("`rejected_rows` cannot go to a table here: {error}; say `to: file`")),
+        },
+        (RejectedTo::File, None) => Err("`rejected_rows` has no `path`, which is the folder of its files".to_owned()),
+        (RejectedTo::File, Some(path)) => {
+            let spec = headwater_file::Spec {
+                path: path.clone(),
+                format: headwater_file::Format::Jsonl,
+                ..headwater_file::Spec::default()
+            };
+            let files = headwater_file::destination(spec);
+            let files = files.and_then(|files| files.supports(WriteMode::Append).map(|()| files));
+            let files = files.map_err(|error| format!("`rejected_rows`: {error}"))?;
+            Ok(Some(Quarantine::new(files.into(), false, most)))
+        }
+    }
 }

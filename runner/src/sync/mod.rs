@@ -5,6 +5,7 @@
 mod open;
 pub mod outcome;
 pub mod panics;
+pub mod quarantine;
 mod schedule;
 pub mod stop;
 pub mod target;

@@ -109,6 +109,8 @@ pub struct PartTotals {
     pub committed: usize,
     /// Parts whose rows were discarded and those of an earlier sync kept.
     pub kept_earlier: usize,
+    /// Rows that the destination did not take, and that were put aside.
+    pub rejected: u64,
 }
 
 /// A unit among the slowest.
@@ -245,6 +247,7 @@ impl SourceOutcome {
                 totals.deleted += committed.deleted;
                 totals.committed += usize::from(part.committed.is_some());
                 totals.kept_earlier += usize::from(committed.kept_earlier);
+                totals.rejected += committed.rejected;
             }
             for error in table.all_errors() {
                 self.causes.add(&table.table, &unit.scope, error);

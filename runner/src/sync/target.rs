@@ -7,11 +7,12 @@ use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::destination::MigrateMode;
 use headwater_sdk::registry::Node;
 use headwater_sdk::{
-    Budget, Class, Committed, Destination, Error, Outcome, Part, PartWriter, Result, Stored, TablePlan, TableSchema,
-    Timestamp, WriteMode,
+    Budget, Class, Committed, Destination, Error, Outcome, Part, PartWriter, Rejects, Result, Stored, TablePlan,
+    TableSchema, Timestamp, WriteMode,
 };
 
 use super::panics::caught;
+use super::quarantine::{self, Quarantine};
 use crate::config::destination as config;
 use crate::config::source::Source;
 
@@ -24,20 +25,25 @@ pub struct Target {
     mode: WriteMode,
     migrate_mode: MigrateMode,
     destination: Arc<dyn Destination>,
+    /// Where the rows go that it does not take.
+    quarantine: Option<Quarantine>,
     /// Each table as this destination writes it: without its key in write mode `append`.
     tables: HashMap<String, Arc<TableSchema>>,
 }
 
 impl Target {
     /// A destination that tables are yet to be added to.
-    pub fn new(
-        index: usize,
-        name: &str,
-        mode: WriteMode,
-        migrate_mode: MigrateMode,
-        destination: Arc<dyn Destination>,
-    ) -> Self {
-        Self { index, name: name.to_owned(), mode, migrate_mode, destination, tables: HashMap::new() }
+    fn new(index: usize, destination: config::Destination) -> Self {
+        let config::Destination { spec, target, quarantine } = destination;
+        Self {
+            index,
+            name: spec.name,
+            mode: spec.write_mode,
+            migrate_mode: spec.migrate_mode,
+            destination: target,
+            quarantine,
+            tables: HashMap::new(),
+        }
     }
 
     /// Adds a table that will be written.
@@ -57,6 +63,9 @@ impl Target {
     /// Has the destination count its buffers in the memory of the run.
     pub fn use_memory(&self, budget: &Budget) {
         self.destination.use_memory(budget);
+        if let Some(quarantine) = self.quarantine.as_ref().filter(|quarantine| !quarantine.in_table) {
+            quarantine.destination.use_memory(budget);
+        }
     }
 
     /// What the destination does not keep of the values of these tables, a line for each type.
@@ -89,18 +98,33 @@ impl Target {
         tables
     }
 
+    /// The tables that have to be there, the one of rows that are not taken among them.
+    fn all(&self) -> Vec<Arc<TableSchema>> {
+        let quarantine = self.quarantine.iter().filter(|quarantine| quarantine.in_table);
+        let mut tables = self.sorted();
+        tables.extend(quarantine.map(|quarantine| Arc::clone(quarantine.table())));
+        tables
+    }
+
     /// What [`Target::migrate`] would do.
     pub async fn plan(&self) -> Result<Vec<TablePlan>> {
-        caught(Class::Destination, self.destination.plan(&self.sorted(), self.migrate_mode)).await?
+        caught(Class::Destination, self.destination.plan(&self.all(), self.migrate_mode)).await?
     }
 
     /// Makes all tables ready.
     pub async fn migrate(&self) -> Result<()> {
-        caught(Class::Destination, self.destination.migrate(&self.sorted(), self.migrate_mode)).await?
+        if let Some(quarantine) = self.quarantine.as_ref().filter(|quarantine| !quarantine.in_table) {
+            let table = [Arc::clone(quarantine.table())];
+            caught(Class::Destination, quarantine.destination.migrate(&table, MigrateMode::Safe)).await??;
+        }
+        caught(Class::Destination, self.destination.migrate(&self.all(), self.migrate_mode)).await?
     }
 
     /// Makes what was committed durable.
     pub async fn close(&self) -> Result<()> {
+        if let Some(quarantine) = self.quarantine.as_ref().filter(|quarantine| !quarantine.in_table) {
+            caught(Class::Destination, quarantine.destination.close()).await??;
+        }
         caught(Class::Destination, self.destination.close()).await?
     }
 }
@@ -114,11 +138,7 @@ pub fn targets(destinations: Vec<config::Destination>, sources: &[Source]) -> Ve
 
 /// The destinations, before it is known which sources can be read.
 pub fn without_tables(destinations: Vec<config::Destination>) -> Vec<Target> {
-    let target = |(index, destination): (usize, config::Destination)| {
-        let spec = destination.spec;
-        Target::new(index, &spec.name, spec.write_mode, spec.migrate_mode, destination.target)
-    };
-    destinations.into_iter().enumerate().map(target).collect()
+    destinations.into_iter().enumerate().map(|(index, destination)| Target::new(index, destination)).collect()
 }
 
 /// Adds the tables of a source to its destinations.
@@ -136,6 +156,8 @@ pub struct Slot {
     target: Arc<Target>,
     table: Arc<TableSchema>,
     writer: Option<Box<dyn PartWriter>>,
+    /// The rows that were not taken.
+    rejects: Option<Rejects>,
     /// What failed.
     pub error: Option<Error>,
 }
@@ -158,7 +180,8 @@ impl Slot {
     /// A part that is not open yet.
     pub fn new(target: &Arc<Target>, table: &Arc<TableSchema>) -> Self {
         let table = target.tables.get(&table.name).unwrap_or(table);
-        Self { target: Arc::clone(target), table: Arc::clone(table), writer: None, error: None }
+        let rejects = target.quarantine.as_ref().map(Quarantine::rejects);
+        Self { target: Arc::clone(target), table: Arc::clone(table), writer: None, rejects, error: None }
     }
 
     /// The destination's place in the configuration.
@@ -198,7 +221,9 @@ impl Slot {
         // Dropping the writer discards what it was given.
         self.writer = None;
         let mut error = error.while_doing(format_args!("destination {}", self.target.name));
-        error.class = Class::Destination;
+        if error.class != Class::Rejected {
+            error.class = Class::Destination;
+        }
         self.error = Some(error);
     }
 
@@ -214,7 +239,7 @@ impl Slot {
             sync_time: base.sync_time,
             mode: self.target.mode,
             resumed: base.resumed,
-            rejects: None,
+            rejects: self.rejects.clone(),
         };
         caught(Class::Destination, self.target.destination.begin(part)).await?
     }
@@ -234,6 +259,13 @@ impl Slot {
 
     async fn try_commit(&mut self, base: &PartBase, outcome: Outcome) -> Result<Committed> {
         let writer = self.open(base).await?;
-        caught(Class::Destination, writer.commit(outcome)).await?
+        let mut committed = caught(Class::Destination, writer.commit(outcome)).await??;
+        if let (Some(quarantine), Some(rejects)) = (&self.target.quarantine, &self.rejects) {
+            let kept = quarantine.keep(base, &self.target.name, &self.table.name, rejects);
+            let kept = caught(Class::Destination, kept).await?;
+            committed.rejected =
+                kept.map_err(|error| error.while_doing(format!("rows that were not taken, to {}", quarantine::TABLE)))?;
+        }
+        Ok(committed)
     }
 }
