@@ -10,6 +10,8 @@
 //! column that the source no longer has loses its NOT NULL; a new one is added; a type is widened in place
 //! (`smallint` to `integer` to `bigint`, `real` to `double precision`, `numeric` to one of more digits). Anything else
 //! needs `migrate_mode: forced`, which drops the table. What types are stored as is in `docs/type-fidelity.md`.
+//!
+//! Where the state of syncs is kept here, it stands in the tables `headwater_runs` and `headwater_done`.
 
 mod ddl;
 mod delete;
@@ -21,6 +23,7 @@ mod publish;
 mod server;
 mod sift;
 mod spec;
+mod state;
 mod types;
 
 use std::sync::{Arc, OnceLock};
@@ -28,12 +31,14 @@ use std::sync::{Arc, OnceLock};
 use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::destination::MigrateMode;
 use headwater_sdk::{
-    Budget, ColumnType, Destination, Error, Part, PartWriter, Result, Stored, TablePlan, TableSchema, async_trait,
+    Budget, ColumnType, Destination, Error, Part, PartWriter, Result, StateStore, Stored, TablePlan, TableSchema,
+    async_trait,
 };
 
 use crate::errors::explain;
 use crate::part::{Memory, Writer};
 use crate::server::Server;
+use crate::state::State;
 
 pub use spec::Spec;
 
@@ -94,6 +99,10 @@ impl Destination for Postgresql {
 
     async fn delete(&self, table: &Arc<TableSchema>, matching: RecordBatch) -> Result<u64> {
         delete::delete(&self.server, table, &matching).await
+    }
+
+    async fn state(&self, key: &str) -> Result<Option<Box<dyn StateStore>>> {
+        Ok(Some(Box::new(State::new(Arc::clone(&self.server), key))))
     }
 
     async fn close(&self) -> Result<()> {

@@ -15,7 +15,7 @@ use crate::server::Server;
 use crate::types::Kind;
 
 /// One migration at a time: the number of a lock of PostgreSQL's.
-const LOCK: i64 = 0x6865_6164_7761_7465;
+pub const LOCK: i64 = 0x6865_6164_7761_7465;
 
 /// How tables begin in which units wait; those that a process has left behind are removed two days later.
 pub const WAITING: &str = "headwater_waiting_";

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use common::*;
 use headwater_sdk::destination::MigrateMode;
-use headwater_sdk::{Destination, Outcome, SavedRun, StateStore, TableSchema, UnitHash, WriteMode};
+use headwater_sdk::{Destination, Outcome, StateStore, TableSchema, UnitHash, WriteMode};
 use headwater_sqlite::{Spec, destination};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -111,47 +111,12 @@ fn hashes(numbers: std::ops::Range<u32>) -> Vec<UnitHash> {
     numbers.map(|number| UnitHash::of(&number.to_string())).collect()
 }
 
-fn sorted(saved: Option<SavedRun>) -> Vec<UnitHash> {
-    let mut units = saved.unwrap().units;
-    units.sort_by_key(|unit| unit.0);
-    units
-}
-
-fn sorted_hashes(numbers: std::ops::Range<u32>) -> Vec<UnitHash> {
-    sorted(Some(SavedRun { sync_time: NOW, fingerprint: String::new(), units: hashes(numbers) }))
-}
-
 #[tokio::test]
-async fn the_state_of_a_sync_is_there_for_the_next_process() {
+async fn asking_for_a_state_makes_no_file() {
     let folder = TempDir::new().unwrap();
-    let first = open(&folder);
-    let state = store(&*first, "a").await;
+    let state = store(&*open(&folder), "a").await;
     assert_eq!(state.load().await.unwrap(), None);
-    assert!(!Path::new(&folder.path().join("x.db")).exists(), "asking makes no file");
-    state.start(NOW, "f").await.unwrap();
-    state.add(&hashes(0..1000)).await.unwrap();
-    state.add(&hashes(500..1500)).await.unwrap();
-    // Nothing is closed or finished: the process is gone.
-    drop((state, first));
-
-    let second = open(&folder);
-    let state = store(&*second, "a").await;
-    let saved = state.load().await.unwrap();
-    assert_eq!(saved.as_ref().map(|saved| (saved.sync_time, saved.fingerprint.as_str())), Some((NOW, "f")));
-    assert_eq!(sorted(saved), sorted_hashes(0..1500));
-    state.resume(NOW).await.unwrap();
-    state.add(&hashes(1500..1501)).await.unwrap();
-    let other = store(&*second, "b").await;
-    assert_eq!(other.load().await.unwrap(), None);
-    other.start(at(1), "g").await.unwrap();
-    other.add(&hashes(7..8)).await.unwrap();
-    assert_eq!(sorted(state.load().await.unwrap()), sorted_hashes(0..1501));
-    state.clear().await.unwrap();
-    assert_eq!(state.load().await.unwrap(), None);
-    assert_eq!(sorted(other.load().await.unwrap()), hashes(7..8), "of another key");
-    other.start(at(2), "g").await.unwrap();
-    assert_eq!(other.load().await.unwrap().unwrap().units, []);
-    second.close().await.unwrap();
+    assert!(!Path::new(&folder.path().join("x.db")).exists());
 }
 
 #[tokio::test]

@@ -52,7 +52,8 @@ fn killed_ten_times_it_holds_what_one_sync_writes() {
     let killed = Headwater::new().unwrap().with_environment("DATABASE_URL", &database.url());
     killed.write("sync.yml", &configuration(&server)).unwrap();
     let took = Duration::from_millis(run.report.unwrap()["duration_ms"].as_u64().unwrap());
-    let arguments = ["sync", "sync.yml", "--resume"];
+    // What is done is noted in the database itself.
+    let arguments = ["sync", "sync.yml", "--resume", "--state", "@warehouse"];
     for kill in 0..KILLS {
         let mut child = killed.start(&arguments).unwrap();
         std::thread::sleep(took.mul_f64(0.1 + f64::from(kill * 7 % KILLS) / f64::from(KILLS) * 0.5));
@@ -62,6 +63,7 @@ fn killed_ten_times_it_holds_what_one_sync_writes() {
     let last = killed.run(&arguments).unwrap();
     assert_eq!(last.code, Some(0), "{}", last.output());
     assert!(expected == rows(&database), "the database holds the same");
+    assert_eq!(database.query("SELECT count(*) FROM headwater_runs").unwrap().trim(), "0", "all is done");
 }
 
 #[test]

@@ -59,6 +59,7 @@ macro_rules! acceptance_cases {
             a_table_is_made_ready_twice,
             what_is_refused_is_put_aside,
             single_rows_are_deleted,
+            the_state_of_a_sync_is_kept,
             a_column_is_added,
             a_column_is_removed,
             a_plan_is_what_a_migration_does,

@@ -1,0 +1,140 @@
+//! The state of syncs, in two tables beside those of the rows.
+
+use std::sync::Arc;
+
+use headwater_sdk::{Error, Result, SavedRun, StateStore, Timestamp, UnitHash, Uuid, async_trait};
+use tokio_postgres::Transaction;
+use tokio_postgres::types::ToSql;
+
+use crate::errors::explain;
+use crate::migrate::LOCK;
+use crate::server::Server;
+
+/// `holder` is of the process that began or took over the run last, and is the only one that may add to it. The units
+/// that were done together are one row, their hashes one after another.
+const CREATE: &str = "
+    CREATE TABLE IF NOT EXISTS headwater_runs (
+        key text PRIMARY KEY,
+        sync_time_us bigint NOT NULL,
+        fingerprint text NOT NULL,
+        holder text NOT NULL
+    );
+    CREATE TABLE IF NOT EXISTS headwater_done (
+        key text NOT NULL,
+        units bytea NOT NULL
+    );";
+
+type Pg<T> = std::result::Result<T, tokio_postgres::Error>;
+
+/// The state that is kept under one key.
+pub struct State {
+    server: Arc<Server>,
+    key: String,
+    holder: String,
+}
+
+/// Another process has the run now.
+fn lost<T>(_: T) -> Error {
+    Error::destination(
+        "another sync of the same configuration has begun meanwhile, and its state is kept in place of this one's",
+    )
+}
+
+impl State {
+    /// Nothing is connected to yet.
+    pub fn new(server: Arc<Server>, key: &str) -> Self {
+        Self { server, key: key.to_owned(), holder: Uuid::new_v4().to_string() }
+    }
+
+    /// Does something in a transaction, of which `work` answers whether it is to count.
+    async fn transact<T>(&self, work: impl AsyncFnOnce(&Transaction<'_>) -> Pg<Option<T>>) -> Result<Option<T>> {
+        let transact = async {
+            let mut lent = self.server.connection().await?;
+            let explained = |error: tokio_postgres::Error| explain(&error, &self.server.settings.shown);
+            let transaction = lent.connection.client.transaction().await.map_err(explained)?;
+            let done = work(&transaction).await.map_err(explained)?;
+            match &done {
+                Some(_) => transaction.commit().await.map_err(explained)?,
+                None => transaction.rollback().await.map_err(explained)?,
+            }
+            lent.give_back();
+            Ok(done)
+        };
+        transact.await.map_err(|error: Error| error.while_doing("the state of the sync"))
+    }
+
+    /// Changes the run that this process holds, by statements of which the first says whether it does; their parameters
+    /// are the key, and those given.
+    async fn change(&self, sql: &str, more: &[&(dyn ToSql + Sync)]) -> Result<()> {
+        let changed = self.transact(async |transaction| {
+            // Locked, so that nobody takes it over before the end of the transaction.
+            let held = "SELECT 1 FROM headwater_runs WHERE key = $1 AND holder = $2 FOR UPDATE";
+            if transaction.query_opt(held, &[&self.key, &self.holder]).await?.is_none() {
+                return Ok(None);
+            }
+            let mut values: Vec<&(dyn ToSql + Sync)> = vec![&self.key];
+            values.extend(more);
+            transaction.execute(sql, &values).await.map(Some)
+        });
+        changed.await?.ok_or(()).map_err(lost).map(|_| ())
+    }
+}
+
+#[async_trait]
+impl StateStore for State {
+    async fn load(&self) -> Result<Option<SavedRun>> {
+        self.transact(async |transaction| {
+            let there =
+                "SELECT to_regclass('headwater_runs') IS NOT NULL AND to_regclass('headwater_done') IS NOT NULL";
+            if !transaction.query_one(there, &[]).await?.get::<_, bool>(0) {
+                return Ok(None);
+            }
+            let sql = "SELECT sync_time_us, fingerprint FROM headwater_runs WHERE key = $1";
+            let Some(run) = transaction.query_opt(sql, &[&self.key]).await? else { return Ok(None) };
+            let mut units = Vec::new();
+            for row in transaction.query("SELECT units FROM headwater_done WHERE key = $1", &[&self.key]).await? {
+                let (hashes, _) = row.get::<_, &[u8]>(0).as_chunks();
+                units.extend(hashes.iter().copied().map(UnitHash));
+            }
+            units.sort_unstable_by_key(|unit| unit.0);
+            units.dedup();
+            Ok(Some(SavedRun { sync_time: Timestamp(run.get(0)), fingerprint: run.get(1), units }))
+        })
+        .await
+    }
+
+    async fn start(&self, sync_time: Timestamp, fingerprint: &str) -> Result<()> {
+        let started = self.transact(async |transaction| {
+            // Two processes that create the tables at once would be in each other's way.
+            transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+            transaction.batch_execute(CREATE).await?;
+            let sql = "INSERT INTO headwater_runs (key, sync_time_us, fingerprint, holder) VALUES ($1, $2, $3, $4)
+                       ON CONFLICT (key) DO UPDATE SET
+                           sync_time_us = excluded.sync_time_us,
+                           fingerprint = excluded.fingerprint,
+                           holder = excluded.holder";
+            transaction.execute(sql, &[&self.key, &sync_time.0, &fingerprint, &self.holder]).await?;
+            transaction.execute("DELETE FROM headwater_done WHERE key = $1", &[&self.key]).await.map(Some)
+        });
+        started.await.map(|_| ())
+    }
+
+    async fn resume(&self, sync_time: Timestamp) -> Result<()> {
+        let resumed = self.transact(async |transaction| {
+            let sql = "UPDATE headwater_runs SET holder = $2 WHERE key = $1 AND sync_time_us = $3";
+            let changed = transaction.execute(sql, &[&self.key, &self.holder, &sync_time.0]).await?;
+            Ok((changed > 0).then_some(()))
+        });
+        resumed.await?.ok_or(()).map_err(lost)
+    }
+
+    async fn add(&self, units: &[UnitHash]) -> Result<()> {
+        let units: Vec<u8> = units.iter().flat_map(|unit| unit.0).collect();
+        self.change("INSERT INTO headwater_done (key, units) VALUES ($1, $2)", &[&units]).await
+    }
+
+    async fn clear(&self) -> Result<()> {
+        let sql = "WITH done AS (DELETE FROM headwater_done WHERE key = $1) DELETE FROM headwater_runs WHERE key = $1";
+        self.change(sql, &[]).await
+    }
+}
