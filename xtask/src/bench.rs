@@ -4,21 +4,23 @@ use std::process::{Command, ExitCode};
 
 use anyhow::Result;
 
-use crate::binary;
 use crate::process::status_of;
 use crate::root::root;
+use crate::{binary, debian};
 
 /// What is measured.
 #[derive(clap::Subcommand)]
 pub enum What {
     /// The engine with the AWS connector, against a fast local AWS: some 40 minutes, or a few with --quick
-    Engine(Engine),
+    Engine(Arguments),
+    /// The destinations, beside what writes the same rows alone: some 20 minutes, or a few with --quick
+    Destinations(Arguments),
 }
 
-/// What `cargo xtask bench engine` is told.
+/// What a benchmark is told.
 #[derive(clap::Args)]
-pub struct Engine {
-    /// Smaller estates and single runs; nothing is written
+pub struct Arguments {
+    /// Smaller and single runs; nothing is written
     #[arg(long)]
     quick: bool,
     /// Run only these scenarios; nothing is written
@@ -34,12 +36,20 @@ pub struct Engine {
 
 /// Builds the benchmark and runs it; it fails where a goal is missed.
 pub fn run(what: &What) -> Result<ExitCode> {
-    let What::Engine(arguments) = what;
-    let packages = ["--release", "--package", "headwater-bench-server", "--package", "headwater-bench-engine"];
-    let server = binary::built(&packages, "headwater-bench-server")?;
-    let engine = binary::built(&packages, "headwater-bench-engine")?;
-    let mut command = Command::new(engine);
-    command.arg("--server").arg(server);
+    let (mut command, arguments) = match what {
+        What::Engine(arguments) => {
+            let packages = ["--release", "--package", "headwater-bench-server", "--package", "headwater-bench-engine"];
+            let server = binary::built(&packages, "headwater-bench-server")?;
+            let mut command = Command::new(binary::built(&packages, "headwater-bench-engine")?);
+            command.arg("--server").arg(server);
+            (command, arguments)
+        }
+        What::Destinations(arguments) => {
+            debian::postgresql()?;
+            let name = "headwater-bench-destinations";
+            (Command::new(binary::built(&["--release", "--package", name], name)?), arguments)
+        }
+    };
     for (flag, given) in [("--quick", arguments.quick), ("--list", arguments.list)] {
         if given {
             command.arg(flag);

@@ -20,7 +20,7 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
 
 use crate::case::REGION;
-use crate::usage::{self, Usage};
+use headwater_bench::usage::{self, Usage};
 
 /// What the bare loop reads.
 #[derive(Debug, Clone, Copy, ValueEnum)]

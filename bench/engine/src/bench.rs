@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 
 use crate::case::Programs;
-use crate::report::Report;
 use crate::scenarios::{ALL, Bench, Scenario};
-use crate::{document, machine};
+use headwater_bench::report::Report;
+use headwater_bench::{document, machine};
 
 /// What the benchmarks are told.
 #[derive(clap::Args)]
@@ -57,7 +57,7 @@ pub fn run(flags: &Flags) -> Result<u8> {
         }
     }
     if let Some(file) = &flags.write {
-        document::rewrite(file, &report.markdown())?;
+        document::rewrite(file, "engine", &report.markdown())?;
     }
     match report.missed() {
         0 => Ok(0),

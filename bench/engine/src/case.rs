@@ -12,9 +12,9 @@ use headwater_e2e::isolate;
 use crate::bare::{Read, What};
 use crate::discard::Spec as Discard;
 use crate::keys::{self, Sums};
-use crate::machine;
 use crate::server::Server;
-use crate::usage::{self, Usage};
+use headwater_bench::machine;
+use headwater_bench::usage::{self, Usage};
 
 /// The one region of all estates.
 pub const REGION: &str = "us-east-1";

@@ -16,7 +16,7 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use crate::keys::{Sum, Sums};
-use crate::usage;
+use headwater_bench::usage;
 
 /// Spec of the `discard` destination.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]

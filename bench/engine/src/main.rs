@@ -9,13 +9,9 @@ mod bare;
 mod bench;
 mod case;
 mod discard;
-mod document;
 mod keys;
-mod machine;
-mod report;
 mod scenarios;
 mod server;
-mod usage;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -25,6 +21,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use headwater::builtin::{Builtin, Registry};
 use headwater::cli;
+use headwater_bench::usage;
 
 /// Measures the engine, scenario by scenario; fails where a goal is missed.
 #[derive(Parser)]

@@ -5,7 +5,7 @@ use headwater_bench_server::{Config, Fault, FaultKind, Kind, Per, Throttle};
 
 use super::{Bench, many_accounts};
 use crate::case::{Case, latency};
-use crate::report::{Figures, Goal, Report, Unit, grouped};
+use headwater_bench::report::{Figures, Goal, Report, Unit, grouped};
 
 const THROTTLED: Figures = Figures("throttled");
 

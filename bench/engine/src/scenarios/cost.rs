@@ -7,7 +7,7 @@ use super::{BUDGET, Bench, MOST_MEMORY, TABLES, many_accounts, median};
 use crate::bare::What;
 use crate::case::{Case, Run, latency};
 use crate::discard;
-use crate::report::{Figures, Goal, Report, Unit};
+use headwater_bench::report::{Figures, Goal, Report, Unit};
 
 const CPU: Figures = Figures("cpu");
 

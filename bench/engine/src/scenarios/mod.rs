@@ -7,7 +7,7 @@ mod scale;
 use anyhow::Result;
 
 use crate::case::{Case, Programs, latency};
-use crate::report::{Goal, Report};
+use headwater_bench::report::{Goal, Report};
 use headwater_bench_server::Config;
 
 /// What all scenarios have at hand.

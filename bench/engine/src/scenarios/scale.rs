@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use super::{Bench, MOST_MEMORY, many_accounts, median};
 use crate::bare::What;
 use crate::case::{Case, Run};
-use crate::report::{Figures, Goal, Report, Unit, grouped};
+use headwater_bench::report::{Figures, Goal, Report, Unit, grouped};
 
 const ACCOUNTS: Figures = Figures("accounts");
 

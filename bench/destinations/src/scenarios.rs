@@ -1,0 +1,132 @@
+//! The scenarios, in the order in which they run.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use headwater_bench::{Figures, Goal, Report, Unit};
+use headwater_e2e::LocalPostgresql;
+
+use crate::bench::{Bench, Case, clear, median};
+use crate::write::Written;
+
+/// A scenario.
+pub struct Scenario {
+    /// The name on the command line.
+    pub name: &'static str,
+    /// What is measured.
+    pub what: &'static str,
+    /// Measures it.
+    pub run: fn(&Bench, &mut Report) -> Result<()>,
+}
+
+/// All scenarios.
+pub static ALL: [Scenario; 3] = [
+    Scenario {
+        name: "parquet",
+        what: "five million rows of ten mixed columns, and of TPC-H's lineitem, beside the writer of arrow-rs alone",
+        run: parquet,
+    },
+    Scenario {
+        name: "postgresql",
+        what: "five million rows added, beside psql's \\copy of the same in binary form, and replaced",
+        run: postgresql,
+    },
+    Scenario { name: "sqlite", what: "five million rows of six narrow columns, and of ten mixed ones", run: sqlite },
+];
+
+const ROWS: u64 = 5_000_000;
+
+fn rate(written: &Written) -> f64 {
+    written.rows as f64 / written.seconds
+}
+
+fn parquet(bench: &Bench, report: &mut Report) -> Result<()> {
+    let at = Figures("parquet");
+    for data in ["mixed", "lineitem"] {
+        let (mut ours, mut alone) = (Vec::new(), Vec::new());
+        for _ in 0..bench.runs() {
+            let folder = bench.folder()?;
+            let spec = serde_json::json!({ "path": folder, "format": "parquet" }).to_string();
+            let case =
+                Case { to: "file", spec, data, rows: bench.rows(ROWS), mode: "append", syncs: 1, table: "bench" };
+            ours.push(bench.measure(&case)?);
+            let spec = folder.display().to_string();
+            alone.push(bench.measure(&Case { to: "arrow-rs", spec, ..case })?);
+            clear(&folder);
+        }
+        let (ours, alone) = (median(ours)?, median(alone)?);
+        report.number(&at, format!("{data}: rows a second"), Unit::PerSecond, rate(&ours), None);
+        report.number(&at, format!("{data}: rows a second of arrow-rs alone"), Unit::PerSecond, rate(&alone), None);
+        let share = alone.seconds / ours.seconds;
+        report.number(&at, format!("{data}: share of that speed"), Unit::Percent, share, Some(Goal::AtLeast(0.9)));
+        report.number(&at, format!("{data}: processor time"), Unit::Seconds, ours.cpu_s, None);
+        report.number(&at, format!("{data}: processor time of arrow-rs"), Unit::Seconds, alone.cpu_s, None);
+        let most = Some(Goal::AtMost(300e6));
+        report.number(&at, format!("{data}: peak memory"), Unit::Mebibytes, ours.peak_bytes as f64, most);
+    }
+    Ok(())
+}
+
+fn postgresql(bench: &Bench, report: &mut Report) -> Result<()> {
+    let at = Figures("postgresql");
+    let server = LocalPostgresql::start()?;
+    let spec = serde_json::json!({ "connection_string": server.url() }).to_string();
+    for data in ["mixed", "lineitem"] {
+        let rows = bench.rows(ROWS);
+        let case = |mode, syncs, table| Case { to: "postgresql", spec: spec.clone(), data, rows, mode, syncs, table };
+        let folder = bench.folder()?;
+        let (mut added, mut copied) = (Vec::new(), Vec::new());
+        for _ in 0..bench.runs() {
+            server.query("DROP TABLE IF EXISTS added")?;
+            server.query("CHECKPOINT")?;
+            added.push(bench.measure(&case("append", 1, "added"))?);
+            let file = folder.join("rows.copy");
+            server.query(&format!("\\copy added TO '{}' (FORMAT binary)", file.display()))?;
+            server.query("DROP TABLE IF EXISTS copied")?;
+            server.query("CREATE TABLE copied (LIKE added)")?;
+            server.query("CHECKPOINT")?;
+            let began = Instant::now();
+            server.query(&format!("\\copy copied FROM '{}' (FORMAT binary)", file.display()))?;
+            copied.push(Written { seconds: began.elapsed().as_secs_f64(), cpu_s: 0.0, peak_bytes: 0, rows });
+            server.query("DROP TABLE copied")?;
+        }
+        clear(&folder);
+        server.query("DROP TABLE IF EXISTS added")?;
+        server.query("DROP TABLE IF EXISTS replaced")?;
+        let (added, copied) = (median(added)?, median(copied)?);
+        report.number(&at, format!("{data}: rows a second, added"), Unit::PerSecond, rate(&added), None);
+        report.number(&at, format!("{data}: rows a second of psql"), Unit::PerSecond, rate(&copied), None);
+        let share = copied.seconds / added.seconds;
+        report.number(&at, format!("{data}: share of that speed"), Unit::Percent, share, Some(Goal::AtLeast(0.9)));
+        report.number(&at, format!("{data}: processor time"), Unit::Seconds, added.cpu_s, None);
+        report.number(&at, format!("{data}: peak memory"), Unit::Mebibytes, added.peak_bytes as f64, None);
+        let replaced = bench.measure(&case("overwrite-delete-stale", 2, "replaced"))?;
+        report.number(&at, format!("{data}: rows a second, replaced"), Unit::PerSecond, rate(&replaced), None);
+        let times = replaced.seconds / added.seconds;
+        report.number(&at, format!("{data}: time of replacing to adding"), Unit::Ratio, times, Some(Goal::AtMost(3.0)));
+    }
+    Ok(())
+}
+
+fn sqlite(bench: &Bench, report: &mut Report) -> Result<()> {
+    let at = Figures("sqlite");
+    for (data, mode, goal) in [
+        ("narrow", "append", Some(Goal::AtLeast(1e6))),
+        ("narrow", "overwrite-delete-stale", None),
+        ("mixed", "append", None),
+    ] {
+        let mut runs = Vec::new();
+        for _ in 0..bench.runs() {
+            let folder = bench.folder()?;
+            let spec = serde_json::json!({ "connection_string": folder.join("bench.db") }).to_string();
+            let rows = bench.rows(ROWS);
+            runs.push(bench.measure(&Case { to: "sqlite", spec, data, rows, mode, syncs: 1, table: "bench" })?);
+            clear(&folder);
+        }
+        let run = median(runs)?;
+        report.number(&at, format!("{data}, {mode}: rows a second"), Unit::PerSecond, rate(&run), goal);
+        report.number(&at, format!("{data}, {mode}: processor time"), Unit::Seconds, run.cpu_s, None);
+        report.number(&at, format!("{data}, {mode}: peak memory"), Unit::Mebibytes, run.peak_bytes as f64, None);
+    }
+    Ok(())
+}
