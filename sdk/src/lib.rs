@@ -23,6 +23,7 @@ pub mod local;
 pub mod memory;
 pub mod plain;
 pub mod plan;
+pub mod pool;
 mod read;
 pub mod record;
 pub mod registry;

@@ -20,7 +20,7 @@ use tpchgen_arrow::LineItemArrow;
 /// Rows of a batch.
 const ROWS: usize = 8192;
 /// Batches in the ring.
-const RING: usize = 64;
+const RING: usize = 16;
 
 /// Which rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use headwater_bench::usage::{self, Usage};
+use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::destination::MigrateMode;
 use headwater_sdk::{Budget, Destination, Outcome, Part, TableSchema, Timestamp, WriteMode};
 use parquet::arrow::ArrowWriter;
@@ -105,7 +106,7 @@ async fn through(flags: &Flags, data: &Data) -> Result<Written> {
         let mut writer = destination.begin(part).await?;
         for batch in data.batches(flags.rows, sync_time) {
             // The schema that says whether there is a key.
-            let batch = batch?.with_schema(table.arrow())?;
+            let batch = RecordBatch::try_new(table.arrow(), batch?.columns().to_vec())?;
             writer.write(batch).await?;
         }
         let committed = writer.commit(Outcome::Complete).await?;

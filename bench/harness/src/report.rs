@@ -112,7 +112,8 @@ impl Report {
 
     /// A scenario that came to no end.
     pub fn failed(&mut self, scenario: &'static str, error: &anyhow::Error) {
-        eprintln!("error: {scenario}: {error:#}");
+        let text = format!("{error:#}");
+        eprintln!("error: {scenario}: {}", text.get(..1000).unwrap_or(&text));
         self.add(scenario, "the scenario itself".to_owned(), "failed".to_owned(), String::new(), Some(false));
     }
 

@@ -1,16 +1,13 @@
 //! The rows of one part on their way: encoded at once, and sent when the unit has finished, or when they are many.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use headwater_sdk::arrow::array::RecordBatch;
-use headwater_sdk::memory::Lease;
+use headwater_sdk::pool::{Pool, Share};
 use headwater_sdk::rejects::sift;
 use headwater_sdk::sql::quote;
-use headwater_sdk::{
-    Budget, Class, Committed, Error, Outcome, Part, PartWriter, Rejects, Result, WriteMode, async_trait,
-};
+use headwater_sdk::{Class, Committed, Error, Outcome, Part, PartWriter, Rejects, Result, WriteMode, async_trait};
 
 use crate::ddl::{copy_into, stage_columns};
 use crate::encode::Rows;
@@ -19,51 +16,10 @@ use crate::migrate::WAITING;
 use crate::publish::{Publish, send};
 use crate::server::Server;
 
-/// A part sends its rows when they are so many bytes.
-const MANY: u64 = 16 << 20;
 /// How often a transaction is run again.
 const TRIES: u32 = 6;
 /// The pause before it is run again the first time; each time after that it is twice as long.
 const PAUSE: Duration = Duration::from_millis(250);
-
-/// The memory that all parts together hold.
-#[derive(Clone)]
-pub struct Memory {
-    budget: Budget,
-    held: Arc<AtomicU64>,
-}
-
-impl Memory {
-    /// A quarter of a budget.
-    pub fn new(budget: &Budget) -> Self {
-        Self { budget: budget.clone(), held: Arc::default() }
-    }
-
-    fn is_full(&self) -> bool {
-        self.held.load(Ordering::Relaxed) > self.budget.total() / 4
-    }
-}
-
-/// What a part holds of it.
-struct Share {
-    memory: Memory,
-    lease: Lease,
-}
-
-impl Share {
-    fn set(&self, bytes: u64) {
-        let before = self.lease.bytes();
-        self.memory.held.fetch_add(bytes, Ordering::Relaxed);
-        self.memory.held.fetch_sub(before, Ordering::Relaxed);
-        self.lease.set(bytes);
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.set(0);
-    }
-}
 
 /// Writes one part.
 pub struct Writer {
@@ -84,9 +40,8 @@ struct Waiting {
 
 impl Writer {
     /// A part without rows.
-    pub fn new(server: Arc<Server>, memory: Memory, part: Part) -> Self {
-        let share = Share { lease: memory.budget.lease(), memory };
-        Self { server, share, part, rows: Vec::new(), count: 0, waiting: None, failed: false }
+    pub fn new(server: Arc<Server>, pool: &Pool, part: Part) -> Self {
+        Self { server, share: pool.share(), part, rows: Vec::new(), count: 0, waiting: None, failed: false }
     }
 
     /// Sends the rows to the table in which they wait.
@@ -137,9 +92,7 @@ impl Writer {
             written
         })?;
         self.share.set(self.rows.capacity() as u64);
-        let bytes = self.rows.len() as u64;
-        let many = MANY.min(self.share.memory.budget.total() / 16);
-        if bytes >= many || (bytes >= many / 16 && self.share.memory.is_full()) {
+        if self.share.is_enough() {
             self.send().await?;
         }
         Ok(())

@@ -63,6 +63,24 @@ impl Cells {
         })
     }
 
+    /// Whether a text or a time is that of the row before.
+    pub fn is_as_before(&self, row: usize) -> bool {
+        macro_rules! same {
+            ($array:expr) => {
+                match ($array.is_null(row), $array.is_null(row - 1)) {
+                    (false, false) => $array.value(row) == $array.value(row - 1),
+                    (now, before) => now && before,
+                }
+            };
+        }
+        match self {
+            Self::Text(array) => same!(array),
+            Self::LargeText(array) => same!(array),
+            Self::Time(array, _) => same!(array),
+            _ => false,
+        }
+    }
+
     /// Binds the value of a row to a parameter.
     pub fn bind(
         &self,

@@ -70,77 +70,69 @@ pub fn create_unit_index(schema: &TableSchema) -> Option<String> {
     Some(format!("CREATE INDEX IF NOT EXISTS main.{name} ON {} ({columns})", quote(&schema.name)))
 }
 
-/// The statements that write a table. Rows of an open part stand in a temporary table, told by the range of their
-/// numbers, which is always parameters 1 and 2.
+/// The statements that write a table.
 #[derive(Debug)]
 pub struct Statements {
-    /// Creates the temporary table.
-    pub create_stage: String,
-    /// Adds one row to it: its number, then the columns.
-    pub stage: String,
-    /// Counts the different keys of a part; none without a key.
-    pub distinct: Option<String>,
-    /// Moves a part's rows into the table.
-    pub publish: String,
-    /// The condition that a row of the table is not one of a part's, with its range as two more parameters; none
-    /// without a key.
-    pub unseen: Option<String>,
-    /// Removes a part's rows from the temporary table.
-    pub clear: String,
-    /// One row of the temporary table by its number.
-    pub row: String,
+    /// Adds one row, or replaces the one with its key; the parameters are its columns.
+    pub insert: String,
+    /// For keys that were seen in a part; none without a key.
+    pub seen: Option<Seen>,
+}
+
+/// A temporary table of keys.
+#[derive(Debug)]
+pub struct Seen {
+    /// Creates it where it does not exist, and empties it.
+    pub create: String,
+    /// Adds a key; the parameters are the key's columns in the table's order.
+    pub insert: String,
+    /// The condition that a row of the table is none of them.
+    pub unseen: String,
 }
 
 impl Statements {
     /// The statements of a table, with the temporary table's number.
     pub fn new(schema: &TableSchema, number: usize) -> Self {
-        let stage = format!("temp.headwater_stage_{number}");
-        let staged: Vec<String> = (0..schema.columns.len()).map(|index| format!("c{index}")).collect();
-        let staged_key: Vec<&str> = schema
-            .columns
-            .iter()
-            .zip(&staged)
-            .filter(|(column, _)| column.key)
-            .map(|(_, name)| name.as_str())
-            .collect();
-        let part = "WHERE id BETWEEN ?1 AND ?2";
         let columns = list(schema.columns.iter().map(|column| &column.name));
-        let mut publish = format!(
-            "INSERT INTO main.{} ({columns}) SELECT {} FROM {stage} {part} ORDER BY id",
-            quote(&schema.name),
-            staged.join(", ")
-        );
+        let values = vec!["?"; schema.columns.len()].join(", ");
+        let mut insert = format!("INSERT INTO main.{} ({columns}) VALUES ({values})", quote(&schema.name));
         let key = schema.key();
-        if !key.is_empty() {
-            publish.push(' ');
-            publish.push_str(&on_conflict(schema));
-        }
-        Self {
-            create_stage: format!("CREATE TABLE IF NOT EXISTS {stage} (id INTEGER PRIMARY KEY, {})", staged.join(", ")),
-            stage: format!("INSERT INTO {stage} VALUES (?{})", ", ?".repeat(staged.len())),
-            distinct: (!staged_key.is_empty()).then(|| {
-                format!("SELECT count(*) FROM (SELECT DISTINCT {} FROM {stage} {part})", staged_key.join(", "))
-            }),
-            publish,
-            unseen: (!staged_key.is_empty()).then(|| {
-                let staged = staged_key.join(", ");
-                format!("({}) NOT IN (SELECT {staged} FROM {stage} WHERE id BETWEEN ? AND ?)", list(&key))
-            }),
-            clear: format!("DELETE FROM {stage} {part}"),
-            row: format!("SELECT {} FROM {stage} WHERE id = ?", staged.join(", ")),
-        }
+        let seen = (!key.is_empty()).then(|| {
+            insert.push(' ');
+            insert.push_str(&on_conflict(schema));
+            let table = format!("temp.headwater_seen_{number}");
+            let names: Vec<String> = (0..key.len()).map(|index| format!("k{index}")).collect();
+            let names = names.join(", ");
+            Seen {
+                create: format!("CREATE TABLE IF NOT EXISTS {table} ({names}); DELETE FROM {table}"),
+                insert: format!("INSERT INTO {table} VALUES ({})", vec!["?"; key.len()].join(", ")),
+                unseen: format!("({}) NOT IN (SELECT {names} FROM {table})", list(&key)),
+            }
+        });
+        Self { insert, seen }
     }
 }
 
-/// `DELETE` of the rows of one unit by how their sync compares to another: parameters are the source, the values of
-/// `predicate` in its order, and the other sync's time as it is stored.
-pub fn delete_unit(table: &str, predicate: &[(String, String)], compared: &str) -> String {
-    let mut sql = format!("DELETE FROM main.{} WHERE {} = ?", quote(table), quote(SOURCE_NAME));
+/// `SELECT` of how many rows a unit has of one sync: parameters are the source, the values of `predicate` in its order, and
+/// the sync's time as it is stored.
+pub fn count_unit(table: &str, predicate: &[(String, String)]) -> String {
+    format!("SELECT count(*) FROM main.{} {}", quote(table), of_unit(predicate, "="))
+}
+
+/// The condition that a row is of one unit, and that the time of its sync compares to another.
+fn of_unit(predicate: &[(String, String)], compared: &str) -> String {
+    let mut sql = format!("WHERE {} = ?", quote(SOURCE_NAME));
     for (column, _) in predicate {
         sql.push_str(&format!(" AND {} = ?", quote(column)));
     }
     sql.push_str(&format!(" AND {} {compared} ?", quote(SYNC_TIME)));
     sql
+}
+
+/// `DELETE` of the rows of one unit by how their sync compares to another: parameters are the source, the values of
+/// `predicate` in its order, and the other sync's time as it is stored.
+pub fn delete_unit(table: &str, predicate: &[(String, String)], compared: &str) -> String {
+    format!("DELETE FROM main.{} {}", quote(table), of_unit(predicate, compared))
 }
 
 /// The units, as a source and the values of the columns, that have rows of a sync, whose time is the parameter.

@@ -15,14 +15,15 @@
 //!
 //! The declared types are those of CloudQuery's SQLite plugin, so that a database of its can be taken over.
 //!
-//! The rows of a unit are collected in a temporary table outside of the database file, and come into the table in one
-//! transaction when the unit has finished, with the removal of its stale rows. Readers never see half a unit.
+//! The rows of a unit are collected in memory, or where they are many in a temporary file beside the database, and come into
+//! the table in one transaction when the unit has finished, with the removal of its stale rows. Readers never see half a unit.
 //!
 //! Where the state of syncs is kept here, it stands in the tables `headwater_runs` and `headwater_done`.
 
 mod cells;
 mod ddl;
 mod explain;
+mod held;
 mod location;
 mod migrate;
 mod publish;

@@ -3,132 +3,165 @@
 
 use std::collections::{HashMap, HashSet};
 
+use headwater_sdk::arrow::array::{Array, RecordBatch};
 use headwater_sdk::arrow::datatypes::TimeUnit;
-use headwater_sdk::plain::{TimeStyle, time_text, write_base64};
-use headwater_sdk::{Committed, Part, TableSchema};
-use rusqlite::types::{Value, ValueRef};
-use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params_from_iter};
+use headwater_sdk::plain::{TimeStyle, time_text};
+use headwater_sdk::{Committed, Error, Part, Result};
+use rusqlite::types::Value;
+use rusqlite::{CachedStatement, Connection, ErrorCode, Transaction, TransactionBehavior, params_from_iter};
 
-use crate::ddl::{Statements, delete_unit, units_of_sync};
-use crate::store::Rows;
+use crate::cells::Cells;
+use crate::ddl::{Seen, Statements, count_unit, delete_unit, units_of_sync};
+use crate::explain::explain;
+use crate::held::Held;
+use crate::location::Location;
 
 /// A part that is about to be made visible.
 pub struct Publish<'a> {
     /// Which part.
     pub part: &'a Part,
-    /// Its rows.
-    pub rows: Rows,
-    /// Its table's statements; none without a row.
-    pub statements: Option<&'a Statements>,
+    /// Its table's statements.
+    pub statements: &'a Statements,
     /// Whether what was there and was not seen again is removed.
     pub removes: bool,
+    /// Where the database is.
+    pub location: &'a Location,
 }
 
 impl Publish<'_> {
     /// Does it, as a whole or not at all.
-    pub fn run(&self, db: &mut Connection, left: &mut Left) -> rusqlite::Result<Committed> {
-        let mut done = Committed::default();
+    pub fn run(&self, db: &mut Connection, held: Held, left: &mut Left) -> Result<Committed> {
+        let failed = |error: rusqlite::Error| explain(&error, self.location.path());
         // The lock is taken at the start, where waiting for it is possible.
-        let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        if self.part.resumed && self.part.adds() && left.holds(&transaction, self.part)? {
-            self.delete(&transaction, "=", None)?;
+        let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        if self.part.resumed && self.part.adds() && left.holds(&transaction, self.part).map_err(failed)? {
+            self.delete(&transaction, "=", None).map_err(failed)?;
         }
-        if let Some(statements) = self.statements {
-            done.written = self.publish(&transaction, statements)?;
-            // The statement counts a row for each of its duplicates.
-            if let Some(distinct) = statements.distinct.as_ref().filter(|_| self.rows.count > 1) {
-                let keys: i64 = transaction.prepare_cached(distinct)?.query_row(self.rows.range(), |row| row.get(0))?;
-                done.written = done.written.min(keys.unsigned_abs());
-            }
+        let mut done = Committed::default();
+        // Rows of an earlier attempt have the same time, so only the key tells which of them are gone.
+        let seen = self.statements.seen.as_ref().filter(|_| self.removes && self.part.resumed && !self.part.adds());
+        if let Some(seen) = seen {
+            transaction.execute_batch(&seen.create).map_err(failed)?;
+        }
+        let some = held.rows > 0;
+        for batch in held.into_batches()? {
+            done.written += self.insert(&transaction, &batch?, seen)?;
         }
         // What is missing because it was put aside is not known to be gone.
         if self.removes && self.part.rejects.as_ref().is_none_or(|rejects| rejects.count() == 0) {
-            done.deleted = if self.part.resumed && !self.part.adds() {
-                // Rows of the earlier attempt have the same time, so only the key tells which of them are gone.
-                let unseen = self.statements.and_then(|statements| statements.unseen.as_deref());
-                self.delete(&transaction, "<=", unseen)?
-            } else {
-                self.delete(&transaction, "<", None)?
-            };
+            let compared = if seen.is_some() { "<=" } else { "<" };
+            let unseen = seen.filter(|_| some).map(|seen| seen.unseen.as_str());
+            done.deleted = self.delete(&transaction, compared, unseen).map_err(failed)?;
         }
-        if let Some(statements) = self.statements {
-            transaction.prepare_cached(&statements.clear)?.execute(self.rows.range())?;
+        if some && !self.part.adds() {
+            // Some of the rows may have replaced others of the part.
+            let sql = count_unit(&self.part.table.name, &self.part.predicate);
+            let mut count = transaction.prepare_cached(&sql).map_err(failed)?;
+            let rows: i64 = count.query_row(params_from_iter(self.unit()), |row| row.get(0)).map_err(failed)?;
+            done.written = done.written.min(rows.unsigned_abs());
         }
-        transaction.commit()?;
+        transaction.commit().map_err(failed)?;
         Ok(done)
     }
 
-    /// Moves the rows into the table. Where one of them is refused and may be put aside, the halves are tried, in order,
-    /// so that the last of equal keys stays.
-    fn publish(&self, transaction: &Transaction<'_>, statements: &Statements) -> rusqlite::Result<u64> {
-        let [first, last] = self.rows.range();
-        let last = first.saturating_add_unsigned(self.rows.count.saturating_sub(1)).min(last);
-        let (mut ranges, mut written) = (vec![(first, last)], 0);
-        while let Some((first, last)) = ranges.pop() {
-            let refused = match transaction.prepare_cached(&statements.publish)?.execute([first, last]) {
-                Ok(more) => {
-                    written += more as u64;
+    /// Brings in the rows of a batch, and answers how many they were. A row that is refused is put aside, where that is
+    /// asked for.
+    fn insert(&self, transaction: &Transaction<'_>, batch: &RecordBatch, seen: Option<&Seen>) -> Result<u64> {
+        let cells = match self.cells(batch) {
+            Ok(cells) => cells,
+            // Some of the values cannot be stored: the halves are tried, down to single rows.
+            Err(error) => {
+                let Some(rejects) = self.part.rejects.as_ref().filter(|_| batch.num_rows() > 0) else {
+                    return Err(error);
+                };
+                if batch.num_rows() == 1 {
+                    rejects.add(batch, 0, error)?;
+                    return Ok(0);
+                }
+                let half = batch.num_rows() / 2;
+                let first = self.insert(transaction, &batch.slice(0, half), seen)?;
+                return Ok(first + self.insert(transaction, &batch.slice(half, batch.num_rows() - half), seen)?);
+            }
+        };
+        let failed = |error: rusqlite::Error| explain(&error, self.location.path());
+        let mut insert = transaction.prepare_cached(&self.statements.insert).map_err(failed)?;
+        let mut note = seen.map(|seen| transaction.prepare_cached(&seen.insert)).transpose().map_err(failed)?;
+        let key: Vec<&Cells> = self
+            .part
+            .table
+            .columns
+            .iter()
+            .zip(&cells)
+            .filter(|(column, _)| column.key)
+            .map(|(_, cells)| cells)
+            .collect();
+        let (mut scratch, mut written) = (Vec::new(), 0);
+        for row in 0..batch.num_rows() {
+            let inserted = bind(&mut insert, &cells, row, &mut scratch).and_then(|()| insert.raw_execute());
+            match inserted {
+                Ok(_) => written += 1,
+                Err(error) => {
+                    let constraint = error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation);
+                    // A trigger may have ended the transaction.
+                    let rejects = self.part.rejects.as_ref().filter(|_| constraint && !transaction.is_autocommit());
+                    let Some(rejects) = rejects else { return Err(failed(error)) };
+                    rejects.add(batch, row, &error)?;
                     continue;
                 }
-                Err(error) => error,
-            };
-            let constraint = refused.sqlite_error_code() == Some(ErrorCode::ConstraintViolation);
-            // A trigger may have ended the transaction.
-            let rejects = self.part.rejects.as_ref().filter(|_| constraint && !transaction.is_autocommit());
-            let Some(rejects) = rejects else { return Err(refused) };
-            if first < last {
-                let half = first + (last - first) / 2;
-                ranges.extend([(half + 1, last), (first, half)]);
-                continue;
             }
-            let row = staged_row(transaction, &self.part.table, statements, first)?;
-            if rejects.add_text(row, &refused).is_err() {
-                return Err(refused);
+            if let Some(note) = &mut note {
+                for (index, cells) in key.iter().enumerate() {
+                    cells.bind(note, index + 1, row, &mut scratch).map_err(failed)?;
+                }
+                note.raw_execute().map_err(failed)?;
             }
-            transaction.prepare_cached(&statements.clear)?.execute([first, first])?;
         }
         Ok(written)
+    }
+
+    /// The columns of a batch, ready to be bound.
+    fn cells(&self, batch: &RecordBatch) -> Result<Vec<Cells>> {
+        let schema = batch.schema();
+        let columns = self.part.table.columns.iter().zip(schema.fields()).zip(batch.columns());
+        let cells = columns.map(|((column, field), array)| {
+            if column.key && array.null_count() > 0 {
+                let name = &column.name;
+                return Err(Error::rejected(format!("a row came without `{name}`, which is part of the key")));
+            }
+            Cells::new(field, array)
+        });
+        cells.collect()
+    }
+
+    /// The source, the values of the predicate, and the sync's time as it is stored.
+    fn unit(&self) -> Vec<Value> {
+        unit_of(self.part).into_iter().chain([time(self.part)]).map(Value::from).collect()
     }
 
     /// Deletes rows of the unit by how their sync's time compares to this one's.
     fn delete(&self, transaction: &Transaction<'_>, compared: &str, unseen: Option<&str>) -> rusqlite::Result<u64> {
         let mut sql = delete_unit(&self.part.table.name, &self.part.predicate, compared);
-        let mut values: Vec<Value> = unit_of(self.part).into_iter().map(Value::from).collect();
-        values.push(time(self.part).into());
         if let Some(unseen) = unseen {
             sql.push_str(" AND ");
             sql.push_str(unseen);
-            values.extend(self.rows.range().map(Value::from));
         }
-        Ok(transaction.prepare_cached(&sql)?.execute(params_from_iter(values))? as u64)
+        Ok(transaction.prepare_cached(&sql)?.execute(params_from_iter(self.unit()))? as u64)
     }
 }
 
-/// A row of the temporary table as a JSON object.
-fn staged_row(
-    transaction: &Transaction<'_>,
-    table: &TableSchema,
-    statements: &Statements,
-    number: i64,
-) -> rusqlite::Result<String> {
-    transaction.prepare_cached(&statements.row)?.query_row([number], |row| {
-        let mut object = serde_json::Map::new();
-        for (index, column) in table.columns.iter().enumerate() {
-            let value = match row.get_ref(index)? {
-                ValueRef::Null => serde_json::Value::Null,
-                ValueRef::Integer(number) => number.into(),
-                ValueRef::Real(number) => number.into(),
-                ValueRef::Text(text) => String::from_utf8_lossy(text).into(),
-                ValueRef::Blob(bytes) => {
-                    let mut text = Vec::new();
-                    write_base64(bytes, &mut text);
-                    String::from_utf8_lossy(&text).into()
-                }
-            };
-            object.insert(column.name.clone(), value);
+/// Binds a row. What is as in the row before is bound already: a text is copied each time.
+fn bind(
+    statement: &mut CachedStatement<'_>,
+    cells: &[Cells],
+    row: usize,
+    scratch: &mut Vec<u8>,
+) -> rusqlite::Result<()> {
+    for (index, column) in cells.iter().enumerate() {
+        if row == 0 || !column.is_as_before(row) {
+            column.bind(statement, index + 1, row, scratch)?;
         }
-        Ok(serde_json::Value::Object(object).to_string())
-    })
+    }
+    Ok(())
 }
 
 /// The source and the values of the predicate.

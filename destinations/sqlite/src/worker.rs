@@ -1,14 +1,14 @@
 //! The thread that owns the connection, and the destination that hands it work. SQLite has one writer at a time and
 //! blocks, so one thread does everything; callers wait for its answers, which bounds what is in memory.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::destination::MigrateMode;
 use headwater_sdk::memory::Lease;
-use headwater_sdk::rejects::sift;
+use headwater_sdk::pool::Pool;
 use headwater_sdk::{
     Budget, ColumnType, Committed, Destination, Error, Outcome, Part, PartWriter, Result, StateStore, Stored,
     TablePlan, TableSchema, async_trait,
@@ -17,10 +17,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::ddl::stored;
 use crate::explain::explain;
+use crate::held::Held;
 use crate::location::Location;
 use crate::migrate::plan;
 use crate::state::State;
-use crate::store::{Rows, Store};
+use crate::store::Store;
 
 /// How many pieces of work wait for the thread. Each belongs to a caller that waits, so more would gain nothing.
 const QUEUE: usize = 4;
@@ -28,9 +29,6 @@ const QUEUE: usize = 4;
 const CACHE: u64 = 32 << 20;
 
 type Work = Box<dyn FnOnce(&mut Store) + Send>;
-/// Parts that were dropped; the thread forgets their rows with the next piece of work, so there are never more than
-/// were open.
-type Discarded = Arc<Mutex<Vec<(String, Rows)>>>;
 
 enum Order {
     Do(Work),
@@ -43,10 +41,7 @@ fn stopped<E>(_: E) -> Error {
 
 /// The way to the thread.
 #[derive(Clone)]
-pub struct Orders {
-    queue: mpsc::Sender<Order>,
-    discarded: Discarded,
-}
+pub struct Orders(mpsc::Sender<Order>);
 
 impl Orders {
     /// Has the thread do something, and waits for its answer.
@@ -57,7 +52,7 @@ impl Orders {
         let (answer, answered) = oneshot::channel();
         // Whoever asked may have been stopped meanwhile; then nobody waits for the answer.
         let work: Work = Box::new(move |store| drop(answer.send(work(store))));
-        self.queue.send(Order::Do(work)).await.map_err(stopped)?;
+        self.0.send(Order::Do(work)).await.map_err(stopped)?;
         answered.await.map_err(stopped)?
     }
 }
@@ -72,8 +67,6 @@ impl Worker {
     async fn start(location: Location, cache: u64) -> Result<Self> {
         let (queue, mut waiting) = mpsc::channel(QUEUE);
         let (opened, answer) = oneshot::channel();
-        let discarded = Discarded::default();
-        let forgotten = Arc::clone(&discarded);
         let run = move || {
             let mut store = match Store::open(location, cache) {
                 Ok(store) => {
@@ -83,11 +76,6 @@ impl Worker {
                 Err(error) => return drop(opened.send(Err(error))),
             };
             while let Some(order) = waiting.blocking_recv() {
-                let gone = std::mem::take(&mut *forgotten.lock().unwrap_or_else(PoisonError::into_inner));
-                for (table, rows) in gone {
-                    // Rows that stay behind are never seen, and go with the temporary tables.
-                    let _ = store.discard(&table, rows);
-                }
                 match order {
                     Order::Do(work) => work(&mut store),
                     Order::Close(answer) => return drop(answer.send(store.finish())),
@@ -99,12 +87,12 @@ impl Worker {
             .spawn(run)
             .map_err(|error| Error::destination(format!("no thread could be started for the database: {error}")))?;
         answer.await.map_err(stopped)??;
-        Ok(Self { orders: Orders { queue, discarded }, thread })
+        Ok(Self { orders: Orders(queue), thread })
     }
 
     async fn close(self) -> Result<()> {
         let (answer, answered) = oneshot::channel();
-        self.orders.queue.send(Order::Close(answer)).await.map_err(stopped)?;
+        self.orders.0.send(Order::Close(answer)).await.map_err(stopped)?;
         let closed = answered.await.map_err(stopped)?;
         // It has answered, so it is about to end.
         let _ = self.thread.join();
@@ -121,8 +109,9 @@ pub struct Shared {
     pub location: Location,
     /// Counts the page cache.
     memory: OnceLock<Lease>,
+    /// What open parts hold.
+    pool: OnceLock<Pool>,
     worker: tokio::sync::Mutex<Option<Worker>>,
-    parts: AtomicU32,
 }
 
 impl Sqlite {
@@ -131,8 +120,8 @@ impl Sqlite {
         Self(Arc::new(Shared {
             location,
             memory: OnceLock::new(),
+            pool: OnceLock::new(),
             worker: tokio::sync::Mutex::default(),
-            parts: AtomicU32::new(0),
         }))
     }
 }
@@ -161,6 +150,7 @@ impl Destination for Sqlite {
         lease.set((budget.total() / 16).min(CACHE));
         // Only the first call counts, before the database is opened.
         let _ = self.0.memory.set(lease);
+        let _ = self.0.pool.set(Pool::new(budget));
     }
 
     fn stores(&self, kind: &ColumnType) -> Stored {
@@ -188,11 +178,9 @@ impl Destination for Sqlite {
 
     async fn begin(&self, part: Part) -> Result<Box<dyn PartWriter>> {
         let orders = self.0.orders().await?;
-        let number = self.0.parts.fetch_add(1, Ordering::Relaxed);
-        if number >= 1 << 31 {
-            return Err(Error::destination("a sync has more parts than this destination can take (2^31)"));
-        }
-        Ok(Box::new(Writer { orders, part: Arc::new(part), rows: Rows { part: number, count: 0 }, failed: false }))
+        let folder = self.0.location.path().parent().map(Path::to_owned).unwrap_or_default();
+        let held = Held::new(folder, self.0.pool.get_or_init(Pool::default));
+        Ok(Box::new(Writer { orders, part: Arc::new(part), held: Some(held) }))
     }
 
     async fn delete(&self, table: &Arc<TableSchema>, matching: RecordBatch) -> Result<u64> {
@@ -216,49 +204,50 @@ impl Destination for Sqlite {
 struct Writer {
     orders: Orders,
     part: Arc<Part>,
-    rows: Rows,
-    failed: bool,
+    /// Gone while a call is under way, and for good when one failed or was given up: then the part is not whole.
+    held: Option<Held>,
+}
+
+impl Writer {
+    fn in_table(&self) -> String {
+        format!("table {}", self.part.table.name)
+    }
+
+    fn held(&mut self) -> Result<Held> {
+        self.held.take().ok_or_else(|| {
+            let error = Error::destination("rows could not be written, so the part is not whole");
+            error.while_doing(self.in_table())
+        })
+    }
 }
 
 #[async_trait]
 impl PartWriter for Writer {
     async fn write(&mut self, batch: RecordBatch) -> Result<()> {
-        let (part, mut rows) = (Arc::clone(&self.part), self.rows);
-        // Until the answer is there the part is not whole, also if this call is given up.
-        self.failed = true;
-        let stage = move |store: &mut Store| {
-            sift(part.rejects.as_ref(), &batch, &mut |batch| {
-                store.stage(&part.table, rows, batch)?;
-                rows.count += batch.num_rows() as u64;
-                Ok(())
-            })?;
-            Ok(rows)
-        };
-        let staged = self.orders.call(stage).await;
-        self.rows = staged.map_err(|error| error.while_doing(format!("table {}", self.part.table.name)))?;
-        self.failed = false;
+        let mut held = self.held()?;
+        let table = self.part.table.arrow();
+        let same = table.fields().len() == batch.num_columns()
+            && table
+                .fields()
+                .iter()
+                .zip(batch.schema_ref().fields())
+                .all(|(ours, theirs)| ours.name() == theirs.name() && ours.data_type() == theirs.data_type());
+        if !same {
+            let error = Error::fatal("a batch has other columns than its table; this is a bug in its connector");
+            return Err(error.while_doing(self.in_table()));
+        }
+        if held.push(batch) {
+            let spilled = tokio::task::spawn_blocking(move || held.spill().map(|()| held));
+            let spilled = spilled.await.map_err(Error::destination)?;
+            held = spilled.map_err(|error| error.while_doing(self.in_table()))?;
+        }
+        self.held = Some(held);
         Ok(())
     }
 
     async fn commit(mut self: Box<Self>, outcome: Outcome) -> Result<Committed> {
-        let table = format!("table {}", self.part.table.name);
-        if self.failed {
-            return Err(Error::destination("rows could not be written, so the part is not whole").while_doing(table));
-        }
-        let (part, rows) = (Arc::clone(&self.part), self.rows);
-        let committed = self.orders.call(move |store| store.commit(&part, rows, outcome)).await;
-        let committed = committed.map_err(|error| error.while_doing(table))?;
-        // Nothing is left to be discarded.
-        self.rows.count = 0;
-        Ok(committed)
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        if self.rows.count > 0 || self.failed {
-            let mut discarded = self.orders.discarded.lock().unwrap_or_else(PoisonError::into_inner);
-            discarded.push((self.part.table.name.clone(), self.rows));
-        }
+        let (held, part) = (self.held()?, Arc::clone(&self.part));
+        let committed = self.orders.call(move |store| store.commit(&part, held, outcome)).await;
+        committed.map_err(|error| error.while_doing(self.in_table()))
     }
 }

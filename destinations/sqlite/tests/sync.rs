@@ -129,10 +129,9 @@ async fn a_number_beyond_sqlites_is_an_error() {
     let bad = RecordBatch::try_new(good.schema(), columns).unwrap();
     let mut writer = destination.begin(part(&table, HERE, NOW, DELETE_STALE)).await.unwrap();
     writer.write(good).await.unwrap();
-    let error = writer.write(bad).await.unwrap_err().to_string();
-    assert!(error.contains("table t: column u64 holds a number beyond 9223372036854775807"), "{error}");
+    writer.write(bad).await.unwrap();
     let error = writer.commit(COMPLETE).await.unwrap_err().to_string();
-    assert!(error.contains("not whole"), "{error}");
+    assert!(error.contains("table t: column u64 holds a number beyond 9223372036854775807"), "{error}");
     assert!(texts(&folder, ARNS).is_empty());
 }
 
@@ -328,5 +327,5 @@ async fn rows_that_a_constraint_refuses_are_put_aside() {
     assert_eq!(arns, ["k07", "k40", "k59"]);
     assert_eq!((&aside[0]["binary"], &aside[0]["i64"]), (&"AAH+/w==".into(), &i64::MIN.into()));
     assert_eq!(texts(&folder, "SELECT count(*) || ' ' || count(\"bool\") FROM t"), ["57 56"]);
-    assert_eq!(texts(&folder, "SELECT count(*) FROM t WHERE arn = 'k00' AND \"bool\" IS NULL"), ["1"]);
+    assert_eq!(texts(&folder, "SELECT arn FROM t WHERE \"bool\" IS NULL"), ["k00"]);
 }
