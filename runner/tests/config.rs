@@ -556,9 +556,8 @@ rows:
 
 #[test]
 fn two_sources_that_shape_a_table_in_two_ways() {
-    let other = GOOD_SOURCE.replace("name: town", "name: city").replace(
-        "  destinations",
-        "  columns: [{tables: [shop_visits], exclude: [name]}]\n  destinations",
-    );
+    let other = GOOD_SOURCE
+        .replace("name: town", "name: city")
+        .replace("  destinations", "  columns: [{tables: [shop_visits], exclude: [name]}]\n  destinations");
     insta::assert_snapshot!(problems(&format!("{GOOD_SOURCE}---\n{other}---\n{GOOD_DESTINATION}")));
 }
