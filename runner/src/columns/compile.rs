@@ -15,9 +15,9 @@ use super::draft::{Draft, Fixed, Within, fixed};
 use super::filter::bind::bind;
 use super::filter::parse::parse;
 use super::hash::Hasher;
-use super::known::{HARMLESS, KNOWN};
-use super::path::{Step, Target};
+use super::path::Target;
 use super::rewrite::Act;
+use super::secrets::Keep;
 use crate::config::diagnostic::Problem;
 use crate::config::parse::{Entry, Node, Value};
 use crate::config::text::{File, Span};
@@ -34,14 +34,6 @@ pub struct Source<'a> {
     pub all: &'a [Table],
     /// Those of them that are read.
     pub selected: &'a [Table],
-}
-
-/// A place that a rule asks for though it is known to hold a secret.
-struct Keep<'a> {
-    node: &'a Node,
-    target: Target,
-    tables: Vec<usize>,
-    used: bool,
 }
 
 /// The lists of a rule, but `tables`.
@@ -97,16 +89,21 @@ pub fn compile(source: &Source<'_>, problems: &mut Vec<Problem>) -> Shapes {
     shapes
 }
 
-struct Compiler<'a, 'b> {
+/// What is found out while rules are read.
+pub(super) struct Compiler<'a, 'b> {
     source: &'b Source<'a>,
-    drafts: Vec<Draft<'a>>,
-    keeps: Vec<Keep<'a>>,
-    redacted: Vec<String>,
-    problems: &'b mut Vec<Problem>,
+    /// The tables that are read.
+    pub(super) drafts: Vec<Draft<'a>>,
+    /// What is asked for though it is known to hold secrets.
+    pub(super) keeps: Vec<Keep<'a>>,
+    /// What is redacted because it is known to hold secrets.
+    pub(super) redacted: Vec<String>,
+    /// What is wrong.
+    pub(super) problems: &'b mut Vec<Problem>,
 }
 
 /// What may be shown of a text: not what a variable holds.
-fn shown(node: &Node) -> &str {
+pub(super) fn shown(node: &Node) -> &str {
     match &node.value {
         Value::Scalar(scalar) => scalar.written.as_deref().unwrap_or(&scalar.text),
         _ => "",
@@ -205,7 +202,7 @@ impl<'a> Compiler<'a, '_> {
         }
     }
 
-    fn target(&mut self, item: &Node) -> Option<Target> {
+    pub(super) fn target(&mut self, item: &Node) -> Option<Target> {
         match Target::parse(item.text()?) {
             Ok(target) => Some(target),
             Err(wrong) => {
@@ -304,10 +301,10 @@ impl<'a> Compiler<'a, '_> {
             _ => None,
         };
         self.problems.extend(problem);
-        found.into_iter().map(|(at, target)| (at, target)).collect()
+        found
     }
 
-    fn no_column(&self, item: &Node, target: &Target, tables: &[usize]) -> Problem {
+    pub(super) fn no_column(&self, item: &Node, target: &Target, tables: &[usize]) -> Problem {
         self.no_column_at(item.span, if is_hidden(item) { shown(item) } else { &target.column.text }, target, tables)
     }
 
@@ -330,7 +327,7 @@ impl<'a> Compiler<'a, '_> {
                 self.problems.push(Problem::new(value.span, message));
                 continue;
             }
-            let target = Target { column: super::path::Name { text: key.clone(), pattern: false }, steps: Vec::new() };
+            let target = Target::whole(key);
             let mut any = false;
             for table in tables {
                 let draft = &mut self.drafts[*table];
@@ -357,108 +354,6 @@ impl<'a> Compiler<'a, '_> {
             if !any && !tables.is_empty() {
                 let problem = self.no_column_at(*span, key, &target, tables);
                 self.problems.push(problem);
-            }
-        }
-    }
-
-    fn keep(&mut self, rule: &'a Node, entry: &'a Entry, tables: &[usize]) {
-        for item in entry.value.items() {
-            let Some(target) = self.target(item) else { continue };
-            for list in ["redact", "hash"] {
-                let others = rule.get(list).map(Node::items).unwrap_or_default();
-                if others.iter().any(|other| other.text() == item.text()) {
-                    let message = format!("`{}` stands in `keep` and in `{list}`", shown(item));
-                    self.problems.push(Problem::new(item.span, message).help("leave it out in one of them"));
-                }
-            }
-            self.keeps.push(Keep { node: item, target, tables: tables.to_vec(), used: false });
-        }
-    }
-
-    /// Redacts what is known to hold secrets, unless a rule says otherwise.
-    fn redact_secrets(&mut self) {
-        for table in 0..self.drafts.len() {
-            for column in 0..self.drafts[table].columns.len() {
-                for target in self.secrets(table, column) {
-                    self.redact_secret(table, column, target);
-                }
-            }
-        }
-    }
-
-    /// The places within a column that are known to hold secrets.
-    fn secrets(&self, table: usize, column: usize) -> Vec<Target> {
-        let draft = &self.drafts[table];
-        let of = &draft.table.columns[column];
-        let harmless = |place: &Target| {
-            let mut found = HARMLESS.iter().filter(|(table, _)| *table == draft.table.name);
-            found.any(|(_, path)| Target::parse(path).is_ok_and(|path| path == *place))
-        };
-        let marked = of.secrets.iter().filter_map(|place| Target::parse_within(&of.name, place));
-        let marked = marked.filter(|place| !harmless(place));
-        let whole = of.sensitive.then(|| Target::whole(&of.name));
-        let known = KNOWN.iter().filter(|(pattern, _)| matches(pattern, &draft.table.name));
-        let known = known.filter_map(|(_, path)| Target::parse(path).ok()).filter(|path| path.column.fits(&of.name));
-        let mut secrets: Vec<Target> = Vec::new();
-        for secret in whole.into_iter().chain(marked).chain(known) {
-            let reachable = draft.reach(column, &secret.steps, Act::Redact).is_ok();
-            if reachable && fixed(draft.table, of).is_none() && !secrets.iter().any(|other| other.covers(&secret.steps))
-            {
-                secrets.push(secret);
-            }
-        }
-        secrets
-    }
-
-    fn redact_secret(&mut self, table: usize, column: usize, secret: Target) {
-        let draft = &mut self.drafts[table];
-        let name = &draft.table.columns[column].name;
-        let mut kept = false;
-        for keep in self.keeps.iter_mut().filter(|keep| keep.tables.contains(&table)) {
-            if keep.target.column.fits(name) && keep.target.covers(&secret.steps) {
-                (keep.used, kept) = (true, true);
-            }
-        }
-        let said = &mut draft.columns[column];
-        let covered = |within: &Within| secret.steps.starts_with(&within.steps);
-        if kept || said.left_out || said.whole.is_some() || said.within.iter().any(covered) {
-            return;
-        }
-        let shown = secret.shown_steps();
-        let dot = if shown.is_empty() || shown.starts_with('[') { "" } else { "." };
-        self.redacted.push(format!("{}.{name}{dot}{shown}", draft.table.name));
-        match secret.steps.is_empty() {
-            true => said.whole = Some(Act::Redact),
-            false => said.within.push(Within { shown, steps: secret.steps, act: Act::Redact }),
-        }
-    }
-
-    /// Refuses what is asked for though it is not redacted: it is a misspelt name, or a rule that is not needed.
-    fn check_keeps(&mut self) {
-        let mut found = Vec::new();
-        // To ask for all there may be is never wrong.
-        let unused = |keep: &&Keep<'_>| !keep.used && keep.target.column.text != "*";
-        for Keep { node, target, tables, .. } in self.keeps.iter().filter(unused) {
-            let mut columns = tables.iter().flat_map(|table| &self.drafts[*table].table.columns);
-            found.push(match columns.any(|column| target.column.fits(&column.name)) || tables.is_empty() {
-                false => self.no_column(node, target, tables),
-                true => Problem::new(node.span, format!("nothing of `{}` is redacted by default", shown(node)))
-                    .help("leave it out of `keep`; whole places are kept, as they are redacted"),
-            });
-        }
-        self.problems.extend(found);
-    }
-
-    /// An identifier is made of the key without a secret, so it would tell of a key that is hashed.
-    fn hash_ids(&mut self) {
-        let hashed: HashSet<String> =
-            self.drafts.iter().filter(|draft| draft.has_hashed_key()).map(|draft| draft.table.name.clone()).collect();
-        for draft in &mut self.drafts {
-            if hashed.contains(&draft.table.name) {
-                draft.hash_ids(false);
-            }
-            if draft.table.parent.as_ref().is_some_and(|parent| hashed.contains(parent)) {
-                draft.hash_ids(true);
             }
         }
     }
@@ -506,23 +401,5 @@ fn refusal(list: List, fixed: Fixed) -> Option<(String, &'static str)> {
             format!("is part of the key, and cannot be {done}"),
             "`hash` hides its values, and rows can still be told apart",
         )),
-    }
-}
-
-impl Target {
-    fn whole(column: &str) -> Self {
-        Self { column: super::path::Name { text: column.to_owned(), pattern: false }, steps: Vec::new() }
-    }
-
-    /// A place within a column, as a schema says it.
-    fn parse_within(column: &str, place: &str) -> Option<Self> {
-        let dot = if place.starts_with('[') { "" } else { "." };
-        let steps = Target::parse(&format!("column{dot}{place}")).ok()?.steps;
-        Some(Self { steps, ..Self::whole(column) })
-    }
-
-    /// Whether what these steps lead to is at or below this place.
-    fn covers(&self, steps: &[Step]) -> bool {
-        steps.starts_with(&self.steps)
     }
 }

@@ -12,6 +12,7 @@ mod hash;
 mod known;
 mod path;
 mod rewrite;
+mod secrets;
 mod shape;
 pub mod spec;
 

@@ -56,6 +56,23 @@ pub struct Wrong {
 }
 
 impl Target {
+    /// A column with nothing said of what is within it.
+    pub fn whole(column: &str) -> Self {
+        Self { column: Name { text: column.to_owned(), pattern: false }, steps: Vec::new() }
+    }
+
+    /// A place within a column, as a schema says it.
+    pub fn parse_within(column: &str, place: &str) -> Option<Self> {
+        let dot = if place.starts_with('[') { "" } else { "." };
+        let steps = Target::parse(&format!("column{dot}{place}")).ok()?.steps;
+        Some(Self { steps, ..Self::whole(column) })
+    }
+
+    /// Whether what these steps lead to is at or below this place.
+    pub fn covers(&self, steps: &[Step]) -> bool {
+        steps.starts_with(&self.steps)
+    }
+
     /// Reads a whole text.
     pub fn parse(text: &str) -> Result<Self, Wrong> {
         let mut reader = Reader { text, at: 0 };

@@ -141,7 +141,7 @@ fn columns(left: &Operand, compare: Compare, right: &Operand, table: &TableSchem
     };
     let form = match kind(a, left_target).or_else(|| kind(b, right_target)).map(|kind| kind.data_type) {
         Some(DataType::Boolean) => Form::Truth,
-        Some(kind) if kind == DataType::Float64 => Form::Number,
+        Some(DataType::Float64) => Form::Number,
         _ => Form::Text,
     };
     let type_of = |column: usize, target: &Target| match (kind(column, target), form) {
