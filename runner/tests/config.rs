@@ -555,6 +555,14 @@ rows:
 }
 
 #[test]
+fn rules_are_checked_beside_the_connectors_own_spec() {
+    // The tables of this one are known also where its spec is wrong.
+    let source = "kind: source\nspec:\n  name: comics\n  path: xkcd\n  tables: [\"*\"]\n  destinations: [local]\n  \
+                  columns: [{exclude: [tilte]}]\n  spec: {rul: x}\n---\n";
+    insta::assert_snapshot!(problems(&format!("{source}{GOOD_DESTINATION}")));
+}
+
+#[test]
 fn two_sources_that_shape_a_table_in_two_ways() {
     let other = GOOD_SOURCE
         .replace("name: town", "name: city")

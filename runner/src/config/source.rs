@@ -146,6 +146,7 @@ pub(super) fn read(document: &mut Document, registry: &Registry, problems: &mut 
     };
     let selection = spec.selection();
     let selected = selection.apply(tables.clone());
+    let before = problems.len();
     if !tables.is_empty() && !spec.tables.is_empty() {
         check_tables(document, &selection, &tables, &selected, builtin.name, problems);
     }
@@ -157,7 +158,7 @@ pub(super) fn read(document: &mut Document, registry: &Registry, problems: &mut 
         selected: &selected,
     };
     // Where tables are misspelt or not known, it is not known either which columns there are.
-    let shapes = match problems.len() == before {
+    let shapes = match problems.len() == before && !tables.is_empty() {
         true => compile::compile(&rules, problems),
         false => Shapes::default(),
     };
