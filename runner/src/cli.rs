@@ -11,6 +11,7 @@ use headwater_sdk::text::nearest;
 use headwater_sdk::{Budget, Connector, Destination, Timestamp, task};
 
 use crate::builtin::{Builtin, Registry};
+use crate::columns::Shapes;
 use crate::config::diagnostic::Diagnostics;
 use crate::config::{self, Configuration};
 use crate::progress::live::Live;
@@ -383,9 +384,9 @@ fn find_tables(of: &[PathBuf], filter: Filter, registry: &Registry) -> Result<Ve
             for source in load(std::slice::from_ref(name), registry)?.sources {
                 let roots = match filter {
                     Filter::All => source.connector.tables(),
-                    Filter::Spec => source.tables,
+                    Filter::Spec => source.tables.clone(),
                 };
-                docs.extend(tables::docs(&source.spec.name, &roots));
+                docs.extend(tables::docs(&source.spec.name, &roots, &source.shapes));
             }
         } else {
             let names: Vec<&str> = registry.sources.iter().map(|builtin| builtin.name).collect();
@@ -404,5 +405,5 @@ fn tables_of(builtin: &Builtin<dyn Connector>) -> Result<Vec<TableDoc>> {
     let Some(roots) = Registry::tables(builtin) else {
         bail!(Misuse(format!("the tables of {name} depend on its `spec`: name a configuration file that has one")));
     };
-    Ok(tables::docs(name, &roots))
+    Ok(tables::docs(name, &roots, &Shapes::default()))
 }

@@ -6,6 +6,7 @@ pub mod builtin;
 mod causes;
 pub mod check;
 pub mod cli;
+pub mod columns;
 pub mod config;
 pub mod init;
 pub mod plan;

@@ -54,6 +54,8 @@ struct SourceReport<'a> {
     units_run: usize,
     units_failed: usize,
     calls: CallsReport,
+    /// Places that were redacted because they are known to hold secrets: `table.column.key`.
+    redacted_by_default: &'a [String],
     tables: Vec<TableReport<'a>>,
 }
 
@@ -61,7 +63,10 @@ struct SourceReport<'a> {
 struct TableReport<'a> {
     table: &'a str,
     outcome: &'static str,
+    /// Rows read.
     rows: u64,
+    /// How many of them the source's `rows` left out.
+    left_out: u64,
     written: BTreeMap<&'a str, u64>,
     deleted: BTreeMap<&'a str, u64>,
     units: Units<'a>,
@@ -74,6 +79,7 @@ struct UnitReport {
     scope: String,
     outcome: String,
     rows: u64,
+    left_out: u64,
     start_ms: u64,
     duration_ms: u64,
     /// Calls of the unit with all its tables, and what it waited for; told with the root table.
@@ -307,6 +313,7 @@ fn source_report<'a>(
             table,
             outcome: word(totals.failed > 0),
             rows: totals.rows,
+            left_out: totals.left_out,
             written: parts().map(|(name, part)| (name, part.written)).collect(),
             deleted: parts().map(|(name, part)| (name, part.deleted)).collect(),
             units: Units { spool, key: (index, Arc::clone(table)) },
@@ -323,6 +330,7 @@ fn source_report<'a>(
         units_run: source.done,
         units_failed: source.failed,
         calls: CallsReport::new(&source.counts),
+        redacted_by_default: &source.redacted,
         tables: tables.collect(),
     }
 }
@@ -345,6 +353,7 @@ fn unit_report(unit: &UnitOutcome, table: &TableOutcome, destinations: &[String]
         scope: unit.scope.to_string(),
         outcome: word(table.failed()).to_owned(),
         rows: table.rows,
+        left_out: table.left_out,
         start_ms: millis(unit.after),
         duration_ms: millis(unit.took),
         calls: (unit.table == table.table).then(|| CallsReport::new(&unit.counts)),

@@ -11,6 +11,8 @@ use crate::text::{columns, count, duration, plural, shorten};
 
 /// Causes of failure that are told in full.
 const MOST_CAUSES: usize = 8;
+/// Places that are redacted by default that are told by name.
+const MOST_REDACTED: usize = 3;
 /// Places that could not be opened that are told one by one.
 const MOST_UNOPENED: usize = 3;
 
@@ -37,6 +39,7 @@ pub fn summary(outcome: &SyncOutcome, telling: Telling) -> String {
     if telling.slow {
         blocks.push(slow_lines(outcome));
     }
+    blocks.push(redacted_lines(outcome, telling.verbose));
     blocks.push(trouble_lines(outcome, telling.verbose));
     let mut lines = Vec::new();
     for block in blocks.into_iter().filter(|block| !block.is_empty()) {
@@ -110,9 +113,13 @@ fn table_lines(outcome: &SyncOutcome, rows: &[Row<'_>], verbose: bool) -> Vec<St
             true => by_destination(outcome, &shown, "deleted", |row, index| row.deleted(index)),
             false => Vec::new(),
         };
+        let left_out = shown.iter().any(|row| row.totals.left_out > 0);
         let scopes = shown.iter().any(|row| row.totals.units > 1 || row.totals.failed > 0);
         let mut heading = vec!["  table".to_owned()];
         heading.extend(written.iter().chain(&deleted).map(|(heading, _)| heading.clone()));
+        if left_out {
+            heading.push("left out".to_owned());
+        }
         if scopes {
             heading.push("scopes".to_owned());
         }
@@ -127,6 +134,9 @@ fn table_lines(outcome: &SyncOutcome, rows: &[Row<'_>], verbose: bool) -> Vec<St
             let mut line = vec![format!("{mark} {source}{}", row.table)];
             line.extend(written.iter().map(|(_, index)| count(row.written(*index))));
             line.extend(deleted.iter().map(|(_, index)| count(row.deleted(*index))));
+            if left_out {
+                line.push(count(row.totals.left_out));
+            }
             if scopes {
                 line.push(match row.totals.failed {
                     0 => count(row.totals.units as u64),
@@ -142,6 +152,24 @@ fn table_lines(outcome: &SyncOutcome, rows: &[Row<'_>], verbose: bool) -> Vec<St
         lines.push(format!("  {} without rows", plural(empty, "table")));
     }
     lines
+}
+
+/// Places that were redacted though no rule says so, a line for each source.
+fn redacted_lines(outcome: &SyncOutcome, verbose: bool) -> Vec<String> {
+    let told = outcome.sources.iter().filter(|source| source.planned > 0 && !source.redacted.is_empty());
+    let line = |source: &SourceOutcome| {
+        let shown = if verbose { source.redacted.len() } else { MOST_REDACTED };
+        let mut places: Vec<&str> = source.redacted.iter().take(shown).map(String::as_str).collect();
+        let more = source.redacted.len() - places.len();
+        let more = if more > 0 { format!("{} more", count(more as u64)) } else { String::new() };
+        places.extend((!more.is_empty()).then_some(more.as_str()));
+        let (name, number) = (&source.name, plural(source.redacted.len(), "place"));
+        format!(
+            "redacted {number} of source {name} known to hold secrets (`keep` asks for them): {}",
+            places.join(", ")
+        )
+    };
+    told.map(line).collect()
 }
 
 fn trouble_lines(outcome: &SyncOutcome, verbose: bool) -> Vec<String> {

@@ -9,6 +9,8 @@ use headwater_sdk::{Column, TableSchema};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::columns::Shapes;
+
 /// A table with what is around it.
 pub struct TableDoc {
     /// The connector that reads it, or the source's name in the configuration.
@@ -19,11 +21,11 @@ pub struct TableDoc {
     pub children: Vec<String>,
 }
 
-/// The documentation of a connector's tables, parents before their children.
-pub fn docs(source: &str, roots: &[Node]) -> Vec<TableDoc> {
+/// The documentation of a connector's tables, parents before their children, with what is done with their columns.
+pub fn docs(source: &str, roots: &[Node], shapes: &Shapes) -> Vec<TableDoc> {
     let doc = |node: &Node| TableDoc {
         source: source.to_owned(),
-        schema: (*node.schema).clone(),
+        schema: (*shapes.schema(&node.schema)).clone(),
         children: node.children.iter().map(|child| child.schema.name.clone()).collect(),
     };
     roots.iter().flat_map(Node::flatten).map(doc).collect()
@@ -50,6 +52,8 @@ struct ColumnJson<'a> {
     key: bool,
     nullable: bool,
     sensitive: bool,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    secrets: &'a [String],
     origin: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     shape: Option<&'a Value>,
@@ -88,7 +92,8 @@ impl TableDoc {
         fact("Child tables", code(self.children.iter().map(String::as_str)));
         out.push_str("\n| Column | Type | | Description |\n| --- | --- | --- | --- |\n");
         for column in &schema.columns {
-            let flags = [(column.key, "key"), (column.nullable, "nullable"), (column.sensitive, "secret")];
+            let secret = column.sensitive || !column.secrets.is_empty();
+            let flags = [(column.key, "key"), (column.nullable, "nullable"), (secret, "secret")];
             let flags: Vec<&str> = flags.iter().filter(|(on, _)| *on).map(|(_, word)| *word).collect();
             let (name, kind, description) = (&column.name, column.kind.name(), cell(&column.description));
             // Writing to a string does not fail.
@@ -112,6 +117,7 @@ fn column_json(column: &Column) -> ColumnJson<'_> {
         key: column.key,
         nullable: column.nullable,
         sensitive: column.sensitive,
+        secrets: &column.secrets,
         origin: &column.origin,
         shape: column.shape.as_ref(),
     }

@@ -167,7 +167,18 @@ fn the_schema_knows_every_path_and_key() {
     let schema: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
     let source = &schema["$defs"]["SourceSpec"]["properties"];
-    for key in ["name", "path", "tables", "skip_tables", "destinations", "skip_dependent_tables", "spec"] {
+    for key in [
+        "name",
+        "path",
+        "tables",
+        "skip_tables",
+        "destinations",
+        "skip_dependent_tables",
+        "columns",
+        "hash_key",
+        "rows",
+        "spec",
+    ] {
         assert!(source[key].is_object() || source[key] == true, "{key}: {source}");
     }
     let paths = &schema["allOf"][0]["then"]["properties"]["spec"]["allOf"][1]["properties"]["path"]["enum"];

@@ -472,3 +472,100 @@ fn rejected_rows() {
     ];
     insta::assert_snapshot!(wrong.map(|wrong| problems(&with(wrong))).join("\n"));
 }
+
+/// A source with more lines in its `spec`, and a good destination.
+fn source_and(more: &str) -> String {
+    let more = more.replace('\n', "\n  ");
+    source_with(
+        "  destinations: [local]",
+        &format!("  skip_dependent_tables: false\n  destinations: [local]\n  {more}"),
+    )
+}
+
+#[test]
+fn rules_of_columns() {
+    let text = source_and(
+        "\
+columns:
+- tables: [shop_costumers, \"aws_*\", shop_orders]
+  exclude: [inof, \"x*\", name.first, \"*\"]
+- select: []
+  redact: [id, shop, _cq_id, \"i*\", info.ntoe, name.first, \"info[x]\", \"info.\"]
+  keep: [name, nmae, info.note]
+  hash: [shop, _cq_id]
+- tables: []
+  rename: {shop: a}
+- tables: [shop_customers]
+- tables: [shop_customers]
+  rename: {name: info, id: ID2, shop: place, _cq_id: x, naem: y, info: _cq_info}
+- tables: [shop_customers]
+  rename: {name: NAME, id: other}
+  redact: [info.card]
+  keep: [info.card]
+  obfuscate: [name]",
+    );
+    insta::assert_snapshot!("rules_with_an_unknown_key", problems(&text));
+    insta::assert_snapshot!(problems(&text.replace("  obfuscate: [name]\n", "\n")));
+}
+
+#[test]
+fn names_that_columns_would_share() {
+    insta::assert_snapshot!(problems(&source_and(
+        "columns:\n- {tables: [shop_customers], rename: {name: info}}\n\
+         - {tables: [shop_orders], rename: {name: Info}}\n- {tables: [shop_visits], rename: {name: x, info: x}}\n\
+         - {tables: [shop_order_lines], rename: {name: info, info: name}}"
+    )));
+}
+
+#[test]
+fn hashes_need_a_key() {
+    insta::assert_snapshot!("a_hash_without_a_key", problems(&source_and("columns: [{hash: [name]}]")));
+    let short = source_and("columns: [{hash: [name]}]\nhash_key: hunter2hunter2x");
+    let found = problems(&short);
+    assert!(!found.contains("hunter2"), "{found}");
+    insta::assert_snapshot!("a_hash_with_a_short_key", found);
+    let good = source_and("columns: [{hash: [name]}]\nhash_key: ${KEY}");
+    let loaded = load_files(&[("a.yaml", &good)], &[("KEY", "0123456789abcdef")]).expect("it is good");
+    assert!(!format!("{:?}", loaded.sources[0].spec).contains("0123456789"), "a key is not shown");
+}
+
+#[test]
+fn filters_of_rows() {
+    insta::assert_snapshot!(problems(&source_and(
+        "\
+rows:
+- where: id = 'one'
+- tables: [shop_customers]
+  where: \"nmae = 'Ann'\"
+- {tables: [shop_customers], where: 'name = ''Ann'' andd id = 1'}
+- tables: [shop_customers]
+  where: >-
+    id >= 1
+    and info.ntoe = 'x'
+- tables: [shop_nothing]
+  where: id = 1
+- where: \"name = 'Ann' x\"
+- where: \"\\x69d = 1x\""
+    )));
+    let shapes = "rows:\n- tables: [shop_visits]\n- where: [id = 1]\n- {where: id = 1, colour: red}";
+    insta::assert_snapshot!("filters_that_are_no_text", problems(&source_and(shapes)));
+    let hidden = problems_with(&source_and("rows: [{where: \"name = '${SECRET}' x\"}]"), &[("SECRET", "hunter2")]);
+    assert!(!hidden.contains("hunter2"), "{hidden}");
+    insta::assert_snapshot!("a_filter_with_a_variable", hidden);
+}
+
+#[test]
+fn rules_are_checked_beside_the_connectors_own_spec() {
+    // The tables of this one are known also where its spec is wrong.
+    let source = "kind: source\nspec:\n  name: comics\n  path: xkcd\n  tables: [\"*\"]\n  destinations: [local]\n  \
+                  columns: [{exclude: [tilte]}]\n  spec: {rul: x}\n---\n";
+    insta::assert_snapshot!(problems(&format!("{source}{GOOD_DESTINATION}")));
+}
+
+#[test]
+fn two_sources_that_shape_a_table_in_two_ways() {
+    let other = GOOD_SOURCE
+        .replace("name: town", "name: city")
+        .replace("  destinations", "  columns: [{tables: [shop_visits], exclude: [name]}]\n  destinations");
+    insta::assert_snapshot!(problems(&format!("{GOOD_SOURCE}---\n{other}---\n{GOOD_DESTINATION}")));
+}

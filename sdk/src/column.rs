@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayBuilder, ArrayRef};
 
-use crate::json::SHAPE_DEPTH;
+use crate::json::{SHAPE_DEPTH, Secrets};
 use crate::schema::{Column, Extension};
 use crate::value::Value;
 
@@ -41,6 +41,7 @@ impl<R: 'static> ColumnDef<R> {
         column.nullable = V::NULLABLE;
         column.origin = origin.to_owned();
         column.shape = json.then(|| V::shape(SHAPE_DEPTH)).filter(serde_json::Value::is_object_or_array);
+        column.secrets = if json { Secrets::of::<V>() } else { Vec::new() };
         Self { column, writer: Arc::new(move |rows| Box::new(FieldWriter { get, collected: Lazy::new(rows) })) }
     }
 

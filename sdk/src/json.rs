@@ -45,6 +45,67 @@ pub trait WriteJson {
     /// The shape for the documentation: a type name, an object of them, or an array of one. `depth` is how many more
     /// levels of objects may be shown.
     fn shape(depth: usize) -> Shape;
+
+    /// Tells the places below at which the API says that a value is secret.
+    fn secrets(_found: &mut Secrets) {}
+}
+
+/// A type's own account of its secrets.
+type SecretsOf = fn(&mut Secrets);
+
+/// Collects the places of secrets within a JSON column: `UserData`, `TunnelOptions[*].PreSharedKey`, `[*].Value`.
+#[derive(Default)]
+pub struct Secrets {
+    path: String,
+    /// The records that lead to where the search is.
+    within: Vec<&'static str>,
+    found: Vec<String>,
+}
+
+/// A record that holds itself is looked into this often.
+const SAME_RECORD: usize = 3;
+
+impl Secrets {
+    /// The places of a type.
+    pub fn of<T: WriteJson + ?Sized>() -> Vec<String> {
+        let mut secrets = Self::default();
+        T::secrets(&mut secrets);
+        secrets.found
+    }
+
+    /// Looks into the members of a record: each with its name, whether it is secret, and what its type says. For the
+    /// derive.
+    pub fn members(&mut self, record: &'static str, members: &[(&'static str, bool, SecretsOf)]) {
+        if self.within.iter().filter(|outer| **outer == record).count() >= SAME_RECORD {
+            return;
+        }
+        self.within.push(record);
+        for (name, secret, inner) in members {
+            let length = self.path.len();
+            if length > 0 {
+                self.path.push('.');
+            }
+            match name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)) {
+                true => self.path.push_str(name),
+                false => self.path.push_str(&format!("{name:?}")),
+            }
+            match secret {
+                true => self.found.push(self.path.clone()),
+                false => inner(self),
+            }
+            self.path.truncate(length);
+        }
+        self.within.pop();
+    }
+
+    /// Looks further in by a step such as `[*]`.
+    fn below(&mut self, step: &str, inner: SecretsOf) {
+        let length = self.path.len();
+        let step = if length == 0 { step.trim_start_matches('.') } else { step };
+        self.path.push_str(step);
+        inner(self);
+        self.path.truncate(length);
+    }
 }
 
 /// Writes one JSON object, member by member; absent members are left out.
@@ -125,6 +186,9 @@ impl<T: WriteJson + ?Sized> WriteJson for &T {
     fn shape(depth: usize) -> Shape {
         T::shape(depth)
     }
+    fn secrets(found: &mut Secrets) {
+        T::secrets(found);
+    }
 }
 
 impl<T: WriteJson> WriteJson for Option<T> {
@@ -140,6 +204,9 @@ impl<T: WriteJson> WriteJson for Option<T> {
     fn shape(depth: usize) -> Shape {
         T::shape(depth)
     }
+    fn secrets(found: &mut Secrets) {
+        T::secrets(found);
+    }
 }
 
 impl<T: WriteJson> WriteJson for Box<T> {
@@ -148,6 +215,9 @@ impl<T: WriteJson> WriteJson for Box<T> {
     }
     fn shape(depth: usize) -> Shape {
         T::shape(depth)
+    }
+    fn secrets(found: &mut Secrets) {
+        T::secrets(found);
     }
 }
 
@@ -170,6 +240,9 @@ impl<T: WriteJson> WriteJson for Vec<T> {
     fn shape(depth: usize) -> Shape {
         Shape::Array(vec![T::shape(depth)])
     }
+    fn secrets(found: &mut Secrets) {
+        found.below("[*]", T::secrets);
+    }
 }
 
 fn write_map<'a, T: WriteJson + 'a>(entries: impl Iterator<Item = (&'a String, &'a T)>, out: &mut Vec<u8>) {
@@ -187,6 +260,9 @@ impl<T: WriteJson> WriteJson for BTreeMap<String, T> {
     fn shape(depth: usize) -> Shape {
         serde_json::json!({ "*": T::shape(depth.saturating_sub(1)) })
     }
+    fn secrets(found: &mut Secrets) {
+        found.below(".*", T::secrets);
+    }
 }
 
 impl<T: WriteJson> WriteJson for HashMap<String, T> {
@@ -198,5 +274,8 @@ impl<T: WriteJson> WriteJson for HashMap<String, T> {
     }
     fn shape(depth: usize) -> Shape {
         serde_json::json!({ "*": T::shape(depth.saturating_sub(1)) })
+    }
+    fn secrets(found: &mut Secrets) {
+        found.below(".*", T::secrets);
     }
 }

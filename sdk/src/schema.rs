@@ -139,6 +139,8 @@ pub struct Column {
     pub key: bool,
     /// Whether the API marks its values as secret.
     pub sensitive: bool,
+    /// The places within a JSON column whose values the API marks as secret: `TunnelOptions[*].PreSharedKey`.
+    pub secrets: Vec<String>,
     /// Where the value comes from: `Instance.vpc_id`, `scope`, `value`, `get …`, `sync`.
     pub origin: String,
     /// The inner shape of a JSON column.
@@ -155,6 +157,7 @@ impl Column {
             nullable: true,
             key: false,
             sensitive: false,
+            secrets: Vec::new(),
             origin: "sync".to_owned(),
             shape: None,
         }
@@ -248,6 +251,11 @@ impl TableSchema {
         for column in &mut columns {
             column.key = false;
         }
+        self.with_columns(columns)
+    }
+
+    /// The same table with other columns, the sync columns among them.
+    pub fn with_columns(&self, columns: Vec<Column>) -> Self {
         let mut schema = Self::of_columns(&self.name, &self.description, self.parent.as_deref(), self.scopes, columns);
         schema.origin.clone_from(&self.origin);
         schema

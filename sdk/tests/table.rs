@@ -2,14 +2,16 @@
 
 mod api;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::{Client, Detail, Part, SCOPES, Scope, Thing};
 use arrow::array::{Array, AsArray, RecordBatch};
+use headwater_sdk::json::Secrets;
 use headwater_sdk::registry::{Node, tables_of};
 use headwater_sdk::unit::{PARENT_FAILED, UnitRun, run_unit};
 use headwater_sdk::{Budget, CallLimits, Calls};
-use headwater_sdk::{Message, RawJson, Selection, Table, Timestamp, Unit};
+use headwater_sdk::{ColumnDef, Message, RawJson, Record, Selection, Table, Timestamp, Unit};
 
 /// Things of every kind.
 #[derive(Table)]
@@ -118,6 +120,34 @@ fn columns_in_their_order() {
     assert_eq!(arrow.metadata().get("cq:table_depends_on").map(String::as_str), Some("things"));
     assert_eq!(arrow.metadata().get("cq:table_sensitive_columns").map(String::as_str), Some("[\"secret\"]"));
 }
+
+/// A record that holds itself, and a secret.
+#[derive(Clone, Record)]
+struct Folder {
+    #[record(sensitive)]
+    code: Option<String>,
+    name: String,
+    inner: Option<Box<Folder>>,
+    by_name: BTreeMap<String, Part>,
+    #[record(rename = "a b")]
+    spaced: Vec<Part>,
+}
+
+#[test]
+fn secrets_within_json_are_known() {
+    assert_eq!(Secrets::of::<Option<Vec<Part>>>(), ["[*].Secret"]);
+    assert_eq!(Secrets::of::<Thing>(), ["Parts[*].Secret"]);
+    assert_eq!(Secrets::of::<BTreeMap<String, Part>>(), ["*.Secret"]);
+    assert_eq!(Secrets::of::<Detail>(), [""; 0]);
+    let found = Secrets::of::<Folder>();
+    let once = ["code", "by_name.*.Secret", "\"a b\"[*].Secret"];
+    assert!(once.iter().all(|place| found.contains(&(*place).to_owned())), "{found:?}");
+    assert!(found.contains(&"inner.inner.code".to_owned()) && found.len() == 9, "{found:?}");
+    let column = ColumnDef::<Holder>::field("parts", "", "", |holder| &holder.0).column;
+    assert_eq!((column.sensitive, column.secrets), (false, vec!["[*].Secret".to_owned()]));
+}
+
+struct Holder(Vec<Part>);
 
 #[tokio::test]
 async fn rows_and_children() {

@@ -52,7 +52,11 @@ fn describe(node: &Node) -> String {
             (false, true) => "null",
             (false, false) => "",
         };
-        let secret = if column.sensitive { " (sensitive)" } else { "" };
+        let secret = match (column.sensitive, column.secrets.as_slice()) {
+            (true, _) => " (sensitive)".to_owned(),
+            (false, []) => String::new(),
+            (false, places) => format!(" (sensitive: {})", places.join(", ")),
+        };
         let (name, kind) = (&column.name, column.kind.name());
         let line = format!("{name:name_width$}  {kind:type_width$}  {state:4}  {}{secret}", column.origin);
         let _ = writeln!(text, "{}", line.trim_end());

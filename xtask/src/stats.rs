@@ -129,7 +129,7 @@ fn origin(line: &str) -> Option<&str> {
 /// Whether a column comes from a record's field, directly or flattened, from the
 /// scope or the parent's key, or is a hash of the row.
 fn is_generated(origin: &str) -> bool {
-    let origin = origin.strip_suffix(" (sensitive)").unwrap_or(origin);
+    let origin = origin.split_once(" (sensitive").map_or(origin, |(origin, _)| origin);
     let origin = match origin.strip_prefix("get ") {
         Some(flattened) => flattened.split_once(": ").map_or("", |(_, field)| field),
         None => origin,
@@ -155,6 +155,7 @@ mod tests {
             Some("scope.arn(\"ec2\", \"vpc\", &row.vpc_id)")
         );
         assert!(is_generated("scope") && is_generated("Vpc.vpc_id") && is_generated("Vpc.secret (sensitive)"));
+        assert!(is_generated("Vpn.options (sensitive: Tunnels[*].Key, Other)"));
         assert!(is_generated("get get_bucket_logging: LoggingEnabled.target_bucket"));
         assert!(!is_generated("get get_bucket_policy_status") && !is_generated("parent.columns.arn.clone()"));
     }

@@ -68,6 +68,7 @@ fn structure(input: &DeriveInput, mistakes: &mut Mistakes) -> TokenStream {
     let mut fields = Vec::new();
     let mut members = Vec::new();
     let mut types = Vec::new();
+    let mut secret = Vec::new();
     for field in named_fields(input, "a record", mistakes).into_iter().flat_map(|fields| &fields.named) {
         let Some(ident) = &field.ident else { continue };
         let attribute = RecordAttribute::read(&field.attrs, mistakes);
@@ -79,6 +80,7 @@ fn structure(input: &DeriveInput, mistakes: &mut Mistakes) -> TokenStream {
         };
         members.push(json);
         types.push(&field.ty);
+        secret.push(attribute.sensitive);
         fields.push(RecordField {
             ident,
             doc: one_line(&doc_comment(&field.attrs)),
@@ -92,7 +94,7 @@ fn structure(input: &DeriveInput, mistakes: &mut Mistakes) -> TokenStream {
     let names: Vec<&String> = fields.iter().map(|field| &field.name).collect();
     let idents: Vec<&Ident> = fields.iter().map(|field| field.ident).collect();
     let definitions = fields.iter().map(RecordField::definition);
-    let json = json_impls(name, &quote!(#(object.member(#members, &self.#idents);)*), &members, &types);
+    let json = json_impls(name, &quote!(#(object.member(#members, &self.#idents);)*), &members, &types, &secret);
     quote! {
         #[automatically_derived]
         impl ::#sdk::Record for #name {
@@ -109,6 +111,7 @@ fn structure(input: &DeriveInput, mistakes: &mut Mistakes) -> TokenStream {
 /// A union is a JSON object with one member, named like the variant.
 fn union(input: &DeriveInput, data: &DataEnum, mistakes: &mut Mistakes) -> TokenStream {
     let (mut arms, mut members, mut types) = (Vec::new(), Vec::new(), Vec::new());
+    let mut secret = Vec::new();
     for variant in &data.variants {
         let ident = &variant.ident;
         let attribute = RecordAttribute::read(&variant.attrs, mistakes);
@@ -118,17 +121,30 @@ fn union(input: &DeriveInput, data: &DataEnum, mistakes: &mut Mistakes) -> Token
                 arms.push(quote!(Self::#ident(value) => { object.member(#member, value); }));
                 members.push(member);
                 types.push(&fields.unnamed[0].ty);
+                secret.push(attribute.sensitive);
             }
             Fields::Unit => arms.push(quote!(Self::#ident => {})),
             other => mistakes.at(other.span(), "a variant of a union holds one value, or none"),
         }
     }
-    json_impls(&input.ident, &quote!(match self { #(#arms)* }), &members, &types)
+    json_impls(&input.ident, &quote!(match self { #(#arms)* }), &members, &types, &secret)
 }
 
-/// The struct or union as a JSON object: how its members are written, and of which names and types they are.
-fn json_impls(name: &Ident, write: &TokenStream, members: &[String], types: &[&Type]) -> TokenStream {
+/// The struct or union as a JSON object: how its members are written, of which names and types they are, and which of
+/// them are secret.
+fn json_impls(name: &Ident, write: &TokenStream, members: &[String], types: &[&Type], secret: &[bool]) -> TokenStream {
     let sdk = sdk();
+    let title = name.to_string();
+    let inner = members.iter().zip(types).zip(secret).filter(|((_, ty), secret)| **secret || !is_scalar(ty));
+    let inner: Vec<TokenStream> =
+        inner.map(|((member, ty), secret)| quote!((#member, #secret, <#ty as ::#sdk::WriteJson>::secrets))).collect();
+    let secrets = (!inner.is_empty()).then(|| {
+        quote! {
+            fn secrets(found: &mut ::#sdk::json::Secrets) {
+                found.members(#title, &[#(#inner),*]);
+            }
+        }
+    });
     quote! {
         #[automatically_derived]
         impl ::#sdk::WriteJson for #name {
@@ -145,10 +161,45 @@ fn json_impls(name: &Ident, write: &TokenStream, members: &[String], types: &[&T
                 #(members.add(#members, <#types as ::#sdk::WriteJson>::shape(depth - 1));)*
                 members.into()
             }
+            #secrets
         }
         #[automatically_derived]
         impl ::#sdk::Value for #name {
             ::#sdk::json_value!();
         }
+    }
+}
+
+/// Whether a type holds no record for certain, so that there is nothing to look for in it.
+fn is_scalar(ty: &Type) -> bool {
+    const SCALARS: [&str; 19] = [
+        "String",
+        "bool",
+        "i8",
+        "i16",
+        "i32",
+        "i64",
+        "u8",
+        "u16",
+        "u32",
+        "u64",
+        "f32",
+        "f64",
+        "Timestamp",
+        "Binary",
+        "RawJson",
+        "Inet",
+        "Mac",
+        "Uuid",
+        "Enum",
+    ];
+    let Type::Path(path) = ty else { return false };
+    let Some(last) = path.path.segments.last() else { return false };
+    let name = last.ident.to_string();
+    match &last.arguments {
+        syn::PathArguments::AngleBracketed(arguments) if ["Option", "Vec", "Box"].contains(&name.as_str()) => {
+            arguments.args.iter().all(|item| matches!(item, syn::GenericArgument::Type(item) if is_scalar(item)))
+        }
+        _ => SCALARS.contains(&name.as_str()),
     }
 }

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod again;
+mod columns;
 mod engine;
 mod failures;
 mod parquet;

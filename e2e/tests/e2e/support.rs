@@ -49,6 +49,9 @@ pub struct Configuration {
     pub endpoint: String,
     pub tables: Vec<String>,
     pub skipped: Vec<String>,
+    /// What becomes of columns and rows: `columns: …` and `rows: …`, as lines of the document's spec. At first, secrets
+    /// are kept, since values are compared with those of an independent client.
+    pub rules: String,
     /// More lines of the source's own spec.
     pub spec: String,
     /// Whether the rows go to Parquet files too.
@@ -61,6 +64,7 @@ impl Configuration {
             endpoint: endpoint.to_owned(),
             tables: tables.iter().map(|name| (*name).to_owned()).collect(),
             skipped: Vec::new(),
+            rules: "columns: [{keep: [\"*\"]}]".to_owned(),
             spec: "regions: [us-east-1, eu-west-1]".to_owned(),
             parquet: false,
         }
@@ -68,9 +72,10 @@ impl Configuration {
 
     pub fn text(&self) -> String {
         let spec = self.spec.replace('\n', "\n    ");
+        let rules = self.rules.replace('\n', "\n  ");
         let mut text = format!(
             "kind: source\nspec:\n  name: aws\n  path: cloudquery/aws\n  tables: {}\n  skip_tables: {}\n  \
-             skip_dependent_tables: true\n  destinations: {}\n  spec:\n    custom_endpoint_url: {}\n    \
+             skip_dependent_tables: true\n  destinations: {}\n  {rules}\n  spec:\n    custom_endpoint_url: {}\n    \
              max_retries: 2\n    max_backoff: 1\n    {spec}\n---\nkind: destination\nspec:\n  name: sqlite\n  \
              path: cloudquery/sqlite\n  write_mode: overwrite-delete-stale\n  spec:\n    connection_string: {DATABASE}\n",
             Value::from(self.tables.clone()),

@@ -106,7 +106,11 @@ const UNSUPPORTED: [(&str, &str); 2] = [
 const UNSUPPORTED_VALUES: [UnsupportedValue; 3] = [
     ("pk_mode", |node| node.text() == Some("cq-id-only"), "remove it: the key is the one in the table's documentation"),
     ("send_sync_summary", |node| node.text() == Some("true"), "remove it: `headwater sync --report FILE` writes one"),
-    ("transformers", |node| !node.items().is_empty(), "remove it: rows are written as they are read"),
+    (
+        "transformers",
+        |node| !node.items().is_empty(),
+        "remove it: a source's `columns` and `rows` change what is written",
+    ),
 ];
 
 /// A destination that is ready to be written to.

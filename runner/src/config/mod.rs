@@ -74,12 +74,14 @@ pub fn load(paths: &[PathBuf], registry: &Registry, variables: Variables<'_>) ->
 }
 
 impl Configuration {
-    /// In short, what a resumed sync must have in common with the one that was interrupted: the sources, their tables
-    /// and where they go. Accounts, credentials and limits may change.
+    /// In short, what a resumed sync must have in common with the one that was interrupted: the sources, their tables,
+    /// what becomes of columns and rows, and where they go. Accounts, credentials and limits may change.
     pub fn fingerprint(&self) -> String {
+        let rules: Vec<Vec<String>> = self.sources.iter().map(|source| source.spec.rules()).collect();
         let mut texts = Vec::new();
-        for source in &self.sources {
+        for (source, rules) in self.sources.iter().zip(&rules) {
             texts.extend([&source.spec.name, &source.spec.path].map(String::as_str));
+            texts.extend(rules.iter().map(String::as_str));
             texts.extend(
                 source
                     .tables
@@ -222,7 +224,7 @@ impl Document {
             Some("source") => Some(Kind::Source),
             Some("destination") => Some(Kind::Destination),
             Some("transformer") => {
-                let help = "remove the document: rows are written as they are read";
+                let help = "remove the document, and say it in the source: `columns:` and `rows:`";
                 problems.push(Problem::new(span, "`kind: transformer` is not supported yet").help(help));
                 None
             }

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use headwater_sdk::TableSchema;
-use headwater_sdk::registry::Node as Table;
 use headwater_sdk::text::nearest;
 
 use super::diagnostic::{Diagnostic, Diagnostics, Problem};
@@ -58,19 +57,19 @@ pub fn check(documents: &[Document], unread: bool, found: &mut Diagnostics) {
 pub fn check_tables(sources: &[Source], found: &mut Diagnostics) {
     let mut seen: HashMap<(&str, String), (&str, Arc<TableSchema>)> = HashMap::new();
     for source in sources {
-        for node in source.tables.iter().flat_map(Table::flatten) {
+        for written in source.written() {
             for destination in &source.spec.destinations {
-                let key = (destination.as_str(), node.schema.name.clone());
-                let (first, schema) = seen.entry(key).or_insert_with(|| (&source.spec.name, Arc::clone(&node.schema)));
-                if schema.columns == node.schema.columns {
+                let key = (destination.as_str(), written.name.clone());
+                let (first, schema) = seen.entry(key).or_insert_with(|| (&source.spec.name, Arc::clone(&written)));
+                if schema.columns == written.columns {
                     continue;
                 }
-                let (table, second) = (&node.schema.name, &source.spec.name);
+                let (table, second) = (&written.name, &source.spec.name);
                 found.0.push(
                     Diagnostic::plain(format!(
                         "the sources `{first}` and `{second}` write different tables named `{table}` to `{destination}`"
                     ))
-                    .help("give each of them a destination of its own, or skip the table in one of them"),
+                    .help("give each of them a destination of its own, the same `columns`, or skip the table in one"),
                 );
             }
         }

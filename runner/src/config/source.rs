@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use headwater_sdk::{Connector, Selection, TableSchema};
 use schemars::JsonSchema;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use serde_json::json;
 
 use super::Document;
 use super::decode::decode;
@@ -11,8 +14,9 @@ use super::diagnostic::Problem;
 use super::failure::missing_keys;
 use super::registry_key::{RegistryName, refuse_plugin};
 use crate::builtin::Registry;
+use crate::columns::spec::{ColumnRule, RowRule};
+use crate::columns::{Shapes, compile};
 use headwater_sdk::registry::Node as Table;
-use headwater_sdk::{Connector, Selection};
 
 /// A source: where rows come from, which tables are read, and where they go.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -38,6 +42,18 @@ pub struct SourceSpec {
     pub skip_dependent_tables: bool,
     /// The names of the destinations that the rows go to.
     pub destinations: Vec<String>,
+    /// What becomes of columns: which are left out, renamed, hashed or redacted. What is known to hold secrets, such as
+    /// user data, is redacted also without a rule.
+    #[serde(default)]
+    pub columns: Vec<ColumnRule>,
+    /// The secret by which values are hashed, at least 16 characters: `${HASH_KEY}` or `${file:hash.key}`. The same
+    /// value has the same hash wherever the key is the same.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub hash_key: Option<SecretString>,
+    /// Which rows are written.
+    #[serde(default)]
+    pub rows: Vec<RowRule>,
     /// Accepted as CloudQuery has it, and without effect: `_cq_id` is always the same for the same key.
     #[serde(default)]
     pub deterministic_cq_id: Option<bool>,
@@ -68,8 +84,17 @@ pub struct Source {
     pub spec: SourceSpec,
     /// Where the rows come from; not connected yet.
     pub connector: Arc<dyn Connector>,
-    /// The tables that are read.
+    /// The tables that are read, as the connector knows them.
     pub tables: Vec<Table>,
+    /// What is done with their columns and rows.
+    pub shapes: Arc<Shapes>,
+}
+
+impl Source {
+    /// The tables as destinations see them, parents before their children.
+    pub fn written(&self) -> impl Iterator<Item = Arc<TableSchema>> + '_ {
+        self.tables.iter().flat_map(Table::flatten).map(|node| self.shapes.schema(&node.schema))
+    }
 }
 
 impl SourceSpec {
@@ -79,6 +104,16 @@ impl SourceSpec {
             skip: self.skip_tables.clone(),
             skip_dependent: self.skip_dependent_tables,
         }
+    }
+
+    /// What becomes of columns and rows, as texts that are other texts where it is something else. Nothing where there
+    /// are no rules. The key of hashes is in it.
+    pub(super) fn rules(&self) -> Vec<String> {
+        if self.columns.is_empty() && self.rows.is_empty() {
+            return Vec::new();
+        }
+        let key = self.hash_key.as_ref().map_or("", |key| key.expose_secret());
+        vec![json!([self.columns, self.rows]).to_string(), key.to_owned()]
     }
 }
 
@@ -111,10 +146,23 @@ pub(super) fn read(document: &mut Document, registry: &Registry, problems: &mut 
     };
     let selection = spec.selection();
     let selected = selection.apply(tables.clone());
+    let before = problems.len();
     if !tables.is_empty() && !spec.tables.is_empty() {
         check_tables(document, &selection, &tables, &selected, builtin.name, problems);
     }
-    Some(Source { spec, connector: connector?, tables: selected })
+    let rules = compile::Source {
+        spec: document.root.get("spec")?,
+        file: &document.file,
+        hash_key: spec.hash_key.as_ref(),
+        all: &tables,
+        selected: &selected,
+    };
+    // Where tables are misspelt or not known, it is not known either which columns there are.
+    let shapes = match problems.len() == before && !tables.is_empty() {
+        true => compile::compile(&rules, problems),
+        false => Shapes::default(),
+    };
+    Some(Source { spec, connector: connector?, tables: selected, shapes: Arc::new(shapes) })
 }
 
 fn check_tables(

@@ -54,6 +54,33 @@ impl File {
         start..start + self.text[start..end].trim_end_matches('\r').len()
     }
 
+    /// The place of a part of a value's text, `at` in bytes of that text. Where it cannot be told from how the value is
+    /// written, it is the place of the value.
+    pub fn within(&self, span: Span, text: &str, at: &Range<usize>) -> Span {
+        let written = self.slice(span);
+        let mut file = written.char_indices().skip(usize::from(written.starts_with(['"', '\''])));
+        // For each byte of the text, where it stands in the file.
+        let mut places = Vec::with_capacity(text.len());
+        for (offset, char) in text.char_indices() {
+            let found = loop {
+                match file.next() {
+                    Some((place, found)) if found == char || found.is_whitespace() && char.is_whitespace() => {
+                        break place;
+                    }
+                    // Escapes, indentation and the signs before a block are in the file only.
+                    Some((_, found)) if found.is_whitespace() || "'\\\"|>-".contains(found) => {}
+                    _ => return span,
+                }
+            };
+            places.resize(offset, found);
+            places.push(found);
+        }
+        let last = text.chars().next_back().map_or(0, char::len_utf8);
+        let end = span.start + places.last().map_or(0, |place| place + last);
+        let place = |offset: usize| places.get(offset).map_or(end, |place| span.start + place);
+        Span { start: place(at.start), end: place(at.end).max(place(at.start)) }
+    }
+
     /// The text at a place.
     pub fn slice(&self, span: Span) -> &str {
         self.text.get(self.floor(span.start)..self.floor(span.end)).unwrap_or_default()
@@ -72,7 +99,7 @@ impl File {
 }
 
 /// Words in a key's name that mark its value as a secret.
-const SECRET_WORDS: [&str; 12] = [
+const SECRET_WORDS: [&str; 13] = [
     "password",
     "passwd",
     "passphrase",
@@ -84,6 +111,7 @@ const SECRET_WORDS: [&str; 12] = [
     "api_key",
     "apikey",
     "dsn",
+    "hash_key",
     "connection_string",
 ];
 
@@ -98,4 +126,33 @@ pub fn is_secret_value(text: &str) -> bool {
     text.split_once("://")
         .and_then(|(_, rest)| rest.split('/').next()?.split_once('@'))
         .is_some_and(|(user, _)| user.contains(':'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_text_has_its_place_however_it_is_written() {
+        for (written, text) in [
+            ("a = 'é' or b", "a = 'é' or b"),
+            ("\"a = 'é' or b\"", "a = 'é' or b"),
+            ("'a = ''é'' or b'", "a = 'é' or b"),
+            (">-\n    a = 'é'\n    or b", "a = 'é' or b"),
+            ("|\n    a = 'é'\n    or b\n", "a = 'é'\nor b\n"),
+            ("a = 'é'\n    or b", "a = 'é' or b"),
+        ] {
+            let file = File { name: String::new(), text: format!("where: {written}\nnext: b"), order: 0 };
+            let span = Span { start: 7, end: 7 + written.len() };
+            let at = text.find('b').unwrap_or_default();
+            let found = file.within(span, text, &(at..at + 1));
+            assert_eq!(file.slice(found), "b", "{written}");
+            assert_eq!(found.end, 7 + written.trim_end_matches(['"', '\'', '\n']).len(), "{written}");
+            let at = text.find('é').unwrap_or_default();
+            assert_eq!(file.slice(file.within(span, text, &(at..at + 2))), "é", "{written}");
+        }
+        let file = File { name: String::new(), text: "\"\\x61 = b\"".to_owned(), order: 0 };
+        let span = Span { start: 0, end: file.text.len() };
+        assert_eq!(file.within(span, "a = b", &(4..5)), span, "an escape that is not looked into");
+    }
 }

@@ -125,7 +125,12 @@ pub async fn run(
 }
 
 fn not_run(source: &Source) -> SourceOutcome {
-    SourceOutcome { name: source.spec.name.clone(), path: source.spec.path.clone(), ..SourceOutcome::default() }
+    SourceOutcome {
+        name: source.spec.name.clone(),
+        path: source.spec.path.clone(),
+        redacted: source.shapes.redacted.clone(),
+        ..SourceOutcome::default()
+    }
 }
 
 /// What the whole sync shares.
@@ -244,6 +249,7 @@ impl Common {
             name: source.spec.name.as_str().into(),
             calls,
             connector: source.connector,
+            shapes: source.shapes,
             all_targets: live.len() == source.spec.destinations.len(),
             targets: live,
             sync_time: self.sync_time,

@@ -79,6 +79,8 @@ pub struct SourceOutcome {
     pub counts: Counts,
     /// How long it took.
     pub took: Duration,
+    /// The places that were redacted because they are known to hold secrets.
+    pub redacted: Vec<String>,
 }
 
 /// One table over all units of a source.
@@ -90,6 +92,8 @@ pub struct TableTotals {
     pub failed: usize,
     /// Rows read.
     pub rows: u64,
+    /// How many of them the source's `rows` left out.
+    pub left_out: u64,
     /// When its first unit began, from the start of the sync.
     pub began: Duration,
     /// When its last unit ended.
@@ -162,6 +166,8 @@ pub struct TableOutcome {
     pub table: Arc<str>,
     /// Rows read.
     pub rows: u64,
+    /// How many of them the source's `rows` left out.
+    pub left_out: u64,
     /// Whether all of its rows were read.
     pub complete: bool,
     /// What failed, at most [`MOST_ERRORS`].
@@ -238,6 +244,7 @@ impl SourceOutcome {
             totals.units += 1;
             totals.failed += usize::from(table.failed());
             totals.rows += table.rows;
+            totals.left_out += table.left_out;
             totals.began = totals.began.min(unit.after);
             totals.ended = totals.ended.max(unit.after + unit.took);
             for part in &table.parts {

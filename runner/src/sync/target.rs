@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::destination::MigrateMode;
-use headwater_sdk::registry::Node;
 use headwater_sdk::{
     Budget, Class, Committed, Destination, Error, Outcome, Part, PartWriter, Rejects, Result, Stored, TablePlan,
     TableSchema, Timestamp, WriteMode,
@@ -144,8 +143,8 @@ pub fn without_tables(destinations: Vec<config::Destination>) -> Vec<Target> {
 /// Adds the tables of a source to its destinations.
 pub fn add_tables(source: &Source, targets: &mut [Target]) {
     for target in targets.iter_mut().filter(|target| source.spec.destinations.contains(&target.name)) {
-        for node in source.tables.iter().flat_map(Node::flatten) {
-            target.add(&node.schema);
+        for table in source.written() {
+            target.add(&table);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::calls::meter::{Counts, Wait};
+use headwater_sdk::memory::Lease;
 use headwater_sdk::unit::{Message, Unit, UnitRun, unit_id};
 use headwater_sdk::{Calls, Class, Connector, Error, Outcome, TableSchema, Timestamp};
 use tokio::sync::mpsc;
@@ -14,6 +15,7 @@ use super::outcome::{PartOutcome, TableOutcome, UnitOutcome};
 use super::panics::caught;
 use super::stop::Stop;
 use super::target::{PartBase, Slot, Target};
+use crate::columns::{Shape, Shapes};
 use crate::progress::Progress;
 
 /// How many batches of a unit may wait for its destinations; more would only be memory.
@@ -29,6 +31,8 @@ pub struct SourceRun {
     pub connector: Arc<dyn Connector>,
     /// The calls of all units.
     pub calls: Calls,
+    /// What is done with the tables' columns and rows.
+    pub shapes: Arc<Shapes>,
     /// Where the rows go.
     pub targets: Vec<Arc<Target>>,
     /// Whether these are all destinations of the source; where one could not be used, no unit is done.
@@ -125,6 +129,8 @@ struct Tables {
 
 struct Table {
     schema: Arc<TableSchema>,
+    /// What is done with its columns and rows; nothing where they are written as they are.
+    shape: Option<Arc<Shape>>,
     outcome: TableOutcome,
     slots: Vec<Slot>,
 }
@@ -133,15 +139,20 @@ impl Tables {
     fn new(source: &SourceRun, unit: &Unit) -> Self {
         let tables = unit.node.flatten().into_iter().map(|node| Table {
             schema: Arc::clone(&node.schema),
+            shape: source.shapes.of(&node.schema.name).cloned(),
             outcome: TableOutcome {
                 table: node.schema.name.as_str().into(),
                 rows: 0,
+                left_out: 0,
                 complete: true,
                 errors: Vec::new(),
                 more_errors: 0,
                 parts: Vec::new(),
             },
-            slots: source.targets.iter().map(|target| Slot::new(target, &node.schema)).collect(),
+            slots: {
+                let written = source.shapes.schema(&node.schema);
+                source.targets.iter().map(|target| Slot::new(target, &written)).collect()
+            },
         });
         Self {
             root: unit.node.schema.name.as_str().into(),
@@ -159,22 +170,37 @@ impl Tables {
     async fn take(&mut self, source: &SourceRun, message: Message) {
         match message {
             // The memory is given back when all destinations have taken the rows.
-            Message::Batch(schema, batch, _lease) => self.write(source, &schema, batch).await,
+            Message::Batch(schema, batch, lease) => self.write(source, &schema, batch, lease).await,
             Message::Failure(schema, error) => self.fail(&schema, error),
         }
     }
 
-    async fn write(&mut self, source: &SourceRun, schema: &Arc<TableSchema>, batch: RecordBatch) {
+    async fn write(&mut self, source: &SourceRun, schema: &Arc<TableSchema>, batch: RecordBatch, lease: Lease) {
         let rows = batch.num_rows() as u64;
         let Some(table) = self.tables.iter_mut().find(|table| table.schema.name == schema.name) else {
             let error = Error::fatal(format!("rows of {} came in a unit that does not have this table", schema.name));
             return self.fail_all(&error);
         };
         table.outcome.rows += rows;
+        let batch = match &table.shape {
+            None => batch,
+            Some(shape) => match shape.apply(&batch) {
+                Ok(shaped) => shaped,
+                Err(error) => return table.outcome.fail(error),
+            },
+        };
+        let written = batch.num_rows() as u64;
+        table.outcome.left_out += rows - written;
+        if written == 0 {
+            return;
+        }
+        if table.shape.is_some() {
+            lease.set(batch.get_array_memory_size() as u64);
+        }
         let base = &self.base;
         // Each column is shared between the destinations, not copied.
         futures::future::join_all(table.slots.iter_mut().map(|slot| slot.write(base, batch.clone()))).await;
-        source.progress.rows(source.index, &table.outcome.table, rows);
+        source.progress.rows(source.index, &table.outcome.table, written);
     }
 
     fn fail(&mut self, schema: &Arc<TableSchema>, error: Error) {

@@ -122,7 +122,8 @@ fn node(name: &str, description: &str, parent: Option<&str>, key: bool, children
         column
     };
     let mut info = column("info", ColumnType::of(Extension::Json), "Anything else | with a bar.", false);
-    info.shape = Some(serde_json::json!({ "note": "utf8" }));
+    info.shape = Some(serde_json::json!({ "note": "utf8", "card": { "number": "utf8" } }));
+    info.secrets = vec!["card.number".to_owned()];
     let columns = vec![
         column("shop", ColumnType::plain(DataType::Utf8), "The shop's name.", key),
         column("id", ColumnType::plain(DataType::Int64), "The number.", key),
