@@ -89,20 +89,24 @@ pub fn staged_key(schema: &TableSchema) -> Vec<String> {
 
 /// Moves rows into the table. Of those with one key, the one that came last counts.
 pub fn publish(schema: &TableSchema, stage: &str) -> String {
-    let columns = list(schema.columns.iter().map(|column| &column.name));
-    let staged: Vec<String> = (0..schema.columns.len()).map(|index| format!("c{index}")).collect();
-    let staged = staged.join(", ");
-    let into = format!("INSERT INTO {} ({columns})", quote(&schema.name));
     if schema.key().is_empty() {
-        return format!("{into} SELECT {staged} FROM {stage}");
+        return move_all(schema, "", stage);
     }
     let of_stage = staged_key(schema).join(", ");
     // In the order of the key, so that two transactions never wait for each other's rows.
-    format!(
-        "{into} SELECT DISTINCT ON ({of_stage}) {staged} FROM {stage} ORDER BY {of_stage}, ctid DESC \
-         {}",
-        on_conflict(schema)
-    )
+    let distinct = move_all(schema, &format!("DISTINCT ON ({of_stage}) "), stage);
+    format!("{distinct} ORDER BY {of_stage}, ctid DESC {}", on_conflict(schema))
+}
+
+/// The same for a table with a key, where no key comes twice; otherwise it fails.
+pub fn publish_unsorted(schema: &TableSchema, stage: &str) -> String {
+    format!("{} {}", move_all(schema, "", stage), on_conflict(schema))
+}
+
+fn move_all(schema: &TableSchema, distinct: &str, stage: &str) -> String {
+    let columns = list(schema.columns.iter().map(|column| &column.name));
+    let staged: Vec<String> = (0..schema.columns.len()).map(|index| format!("c{index}")).collect();
+    format!("INSERT INTO {} ({columns}) SELECT {distinct}{} FROM {stage}", quote(&schema.name), staged.join(", "))
 }
 
 /// The condition that a row of the table is not one of those that wait.

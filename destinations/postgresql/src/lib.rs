@@ -2,9 +2,11 @@
 //!
 //! The rows of a unit become visible in one transaction: they are copied in binary form into a temporary table, and from
 //! there inserted, replacing those with the same key; in `overwrite-delete-stale` the unit's rows of earlier syncs go in
-//! the same transaction. In `append` they are copied into the table itself. A unit of many rows waits in an unlogged
-//! table of its own until it has finished, so that neither memory nor a connection is held for it. A transaction that
-//! fails for a passing reason, such as a lost connection or a deadlock, is run again.
+//! the same transaction. In `append` they are copied into the table itself, those of a unit of many rows as they come, in a
+//! transaction that is open as long as the unit; half of the connections may be used so at once. Another unit of many rows
+//! waits in an unlogged table of its own until it has finished, so that neither memory nor a connection is held for it. A
+//! transaction that fails for a passing reason, such as a lost connection or a deadlock, is run again, but for one into
+//! which rows have gone as they came.
 //!
 //! Tables are created with a primary key `NAME_cqpk` and an index over the columns by which a unit's rows are told. A
 //! column that the source no longer has loses its NOT NULL; a new one is added; a type is widened in place
@@ -24,6 +26,7 @@ mod server;
 mod sift;
 mod spec;
 mod state;
+mod stream;
 mod types;
 
 use std::sync::{Arc, OnceLock};

@@ -15,6 +15,7 @@ use crate::errors::{explain, passes};
 use crate::migrate::WAITING;
 use crate::publish::{Publish, send};
 use crate::server::Server;
+use crate::stream::Stream;
 
 /// How often a transaction is run again.
 const TRIES: u32 = 6;
@@ -27,8 +28,11 @@ pub struct Writer {
     share: Share,
     part: Part,
     rows: Vec<u8>,
+    /// How many these are, and how many there are in all.
     count: u64,
+    total: u64,
     waiting: Option<Waiting>,
+    stream: Option<Stream>,
     failed: bool,
 }
 
@@ -41,11 +45,32 @@ struct Waiting {
 impl Writer {
     /// A part without rows.
     pub fn new(server: Arc<Server>, pool: &Pool, part: Part) -> Self {
-        Self { server, share: pool.share(), part, rows: Vec::new(), count: 0, waiting: None, failed: false }
+        Self {
+            server,
+            share: pool.share(),
+            part,
+            rows: Vec::new(),
+            count: 0,
+            total: 0,
+            waiting: None,
+            stream: None,
+            failed: false,
+        }
     }
 
-    /// Sends the rows to the table in which they wait.
+    /// Sends the rows to where they wait, or where they belong.
     async fn send(&mut self) -> Result<()> {
+        // Rows that may be put aside have to be there when that turns out.
+        let streams = self.waiting.is_none() && self.part.table.key().is_empty() && self.part.rejects.is_none();
+        if streams && self.stream.is_none() {
+            self.stream = Stream::begin(&self.server, &self.part).await?;
+        }
+        if let Some(stream) = &mut self.stream {
+            stream.send(std::mem::take(&mut self.rows).into()).await?;
+            self.count = 0;
+            self.share.set(0);
+            return Ok(());
+        }
         let lent = self.server.connection().await?;
         let client = &lent.connection.client;
         let explained = |error: tokio_postgres::Error| explain(&error, &self.server.settings.shown);
@@ -81,18 +106,21 @@ impl Writer {
         if !same {
             return Err(Error::fatal("a batch has other columns than its table; this is a bug in its connector"));
         }
-        let Self { rows, count, part, .. } = self;
+        let Self { rows, count, total, part, .. } = self;
         sift(part.rejects.as_ref(), batch, &mut |batch| {
             let before = rows.len();
             let written = Rows::new(batch)?.write(rows);
             match written {
-                Ok(()) => *count += batch.num_rows() as u64,
+                Ok(()) => {
+                    *count += batch.num_rows() as u64;
+                    *total += batch.num_rows() as u64;
+                }
                 Err(_) => rows.truncate(before),
             }
             written
         })?;
         self.share.set(self.rows.capacity() as u64);
-        if self.share.is_enough() {
+        if self.share.is_enough() || self.stream.is_some() {
             self.send().await?;
         }
         Ok(())
@@ -115,10 +143,19 @@ impl PartWriter for Writer {
         if self.failed {
             return Err(Error::destination("rows could not be written, so the part is not whole").while_doing(table));
         }
+        if let Some(mut stream) = self.stream.take() {
+            let rows = std::mem::take(&mut self.rows);
+            let committed = async {
+                stream.send(rows.into()).await?;
+                stream.commit().await
+            };
+            return committed.await.map_err(|error: Error| error.while_doing(table));
+        }
         let mut publish = Publish {
             part: &self.part,
             rows: std::mem::take(&mut self.rows).into(),
             count: self.count,
+            total: self.total,
             waiting: self.waiting.as_ref().map(|waiting| waiting.name.as_str()),
             removes: outcome == Outcome::Complete && self.part.mode == WriteMode::OverwriteDeleteStale,
             again: false,

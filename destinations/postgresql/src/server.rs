@@ -24,6 +24,8 @@ pub struct Server {
     tls: MakeRustlsConnect,
     free: Mutex<Vec<Connection>>,
     turns: Arc<Semaphore>,
+    /// Connections that may be kept for as long as a part is open; the others are for everyone.
+    long_turns: Arc<Semaphore>,
 }
 
 /// A connection, and the temporary tables that it has.
@@ -38,6 +40,7 @@ pub struct Lent {
     pub connection: Connection,
     server: Arc<Server>,
     _turn: Option<OwnedSemaphorePermit>,
+    _long_turn: Option<OwnedSemaphorePermit>,
 }
 
 impl Lent {
@@ -54,13 +57,29 @@ impl Server {
     pub fn new(settings: Settings) -> Result<Arc<Self>> {
         let tls = MakeRustlsConnect::new(tls(&settings)?);
         let turns = Arc::new(Semaphore::new(settings.connections));
-        Ok(Arc::new(Self { settings, tls, free: Mutex::default(), turns }))
+        let long_turns = Arc::new(Semaphore::new(settings.connections / 2));
+        Ok(Arc::new(Self { settings, tls, free: Mutex::default(), turns, long_turns }))
     }
 
     /// Waits for a connection.
     pub async fn connection(self: &Arc<Self>) -> Result<Lent> {
         // The semaphore is never closed, so a turn always comes.
         let turn = Arc::clone(&self.turns).acquire_owned().await.ok();
+        self.lend(turn, None).await
+    }
+
+    /// A connection for as long as a part is open, if one is free now.
+    pub async fn long_connection(self: &Arc<Self>) -> Result<Option<Lent>> {
+        let Ok(long_turn) = Arc::clone(&self.long_turns).try_acquire_owned() else { return Ok(None) };
+        let Ok(turn) = Arc::clone(&self.turns).try_acquire_owned() else { return Ok(None) };
+        self.lend(Some(turn), Some(long_turn)).await.map(Some)
+    }
+
+    async fn lend(
+        self: &Arc<Self>,
+        turn: Option<OwnedSemaphorePermit>,
+        long_turn: Option<OwnedSemaphorePermit>,
+    ) -> Result<Lent> {
         let free = {
             let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
             free.retain(|connection| !connection.client.is_closed());
@@ -70,7 +89,7 @@ impl Server {
             Some(connection) => connection,
             None => self.connect().await?,
         };
-        Ok(Lent { connection, server: Arc::clone(self), _turn: turn })
+        Ok(Lent { connection, server: Arc::clone(self), _turn: turn, _long_turn: long_turn })
     }
 
     async fn connect(&self) -> Result<Connection> {

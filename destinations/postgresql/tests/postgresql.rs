@@ -79,10 +79,19 @@ async fn a_large_unit_waits_in_a_table_of_its_own() {
     migrate(&*destination, &table).await.unwrap();
     let rows = 100_000;
     assert_eq!(write(&*destination, &table, rows).await.unwrap(), rows as u64);
+    // A key that comes twice is found out when the rows are moved.
+    let mut twice: Vec<_> = (0..20_000).map(|number| thing(&format!("n{number:07}"), number)).collect();
+    twice.push(thing("n0000005", -5));
+    let mut writer = destination.begin(part(&table, HERE, at(0), WriteMode::Overwrite)).await.unwrap();
+    for rows in twice.chunks(4000) {
+        writer.write(batch(&table, HERE, at(0), rows)).await.unwrap();
+    }
+    assert_eq!(writer.commit(Outcome::Complete).await.unwrap().written, 20_000);
     assert!(budget.peak() < 4 << 20, "{}", budget.peak());
     let client = server.client().await;
     let count = |sql: &'static str| async { client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) };
     assert_eq!(count("SELECT count(*) FROM t").await, rows);
+    assert_eq!(count("SELECT number FROM t WHERE name = 'n0000005'").await, -5);
     assert_eq!(count("SELECT count(*) FROM pg_class WHERE relname LIKE 'headwater_waiting%'").await, 0);
     // One that is dropped leaves none either.
     let mut writer = destination.begin(part(&table, HERE, at(1), MODE)).await.unwrap();
@@ -100,6 +109,46 @@ async fn a_large_unit_waits_in_a_table_of_its_own() {
         }
     }
     panic!("the table in which rows waited is still there");
+}
+
+/// Rows that are only added go into the table as they come, where a connection is free for that; what is dropped or run
+/// again leaves no trace, and more parts than there are connections do not wait for each other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_rows_that_are_added_are_copied_as_they_come() {
+    let server = Postgresql::start();
+    let destination = server.open();
+    destination.use_memory(&Budget::new(4 << 20));
+    let table = things("t");
+    migrate(&*destination, &table.without_key()).await.unwrap();
+    let rows =
+        |first: i64| (first..first + 5000).map(|number| thing(&format!("n{number:07}"), number)).collect::<Vec<_>>();
+    let mut writers = Vec::new();
+    for _ in 0..5 {
+        writers.push(destination.begin(part(&table, HERE, at(0), WriteMode::Append)).await.unwrap());
+    }
+    for batch_number in 0..4 {
+        for writer in &mut writers {
+            writer.write(batch(&table.without_key(), HERE, at(0), &rows(batch_number * 5000))).await.unwrap();
+        }
+    }
+    let client = server.client().await;
+    let count = |sql: &'static str| async { client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) };
+    assert_eq!(count("SELECT count(*) FROM t").await, 0);
+    let copies = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY \"t\"%' AND state = 'active'";
+    assert_eq!(count(copies).await, 2, "half of the connections");
+    drop(writers.pop());
+    drop(writers.remove(0));
+    for writer in writers {
+        assert_eq!(writer.commit(Outcome::Complete).await.unwrap().written, 20_000);
+    }
+    assert_eq!(count("SELECT count(*) FROM t").await, 60_000);
+    let again = headwater_sdk::Part { resumed: true, ..part(&table, HERE, at(0), WriteMode::Append) };
+    let mut writer = destination.begin(again).await.unwrap();
+    for batch_number in 0..4 {
+        writer.write(batch(&table.without_key(), HERE, at(0), &rows(batch_number * 5000))).await.unwrap();
+    }
+    assert_eq!(writer.commit(Outcome::Complete).await.unwrap().written, 20_000);
+    assert_eq!(count("SELECT count(*) FROM t").await, 20_000);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,0 +1,62 @@
+//! A part of many rows that are only added: they are copied into the table itself as they come, in a transaction that is
+//! open as long as the part. Only some of the connections may be used so, and nobody waits for one of them: whoever gets
+//! none has its rows wait in a table.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::SinkExt;
+use headwater_sdk::{Committed, Part, Result};
+use tokio_postgres::CopyInSink;
+
+use crate::ddl::copy;
+use crate::encode::{HEADER, TRAILER};
+use crate::errors::explain;
+use crate::publish::{delete_of_unit, send_pieces};
+use crate::server::{Lent, Server};
+
+/// An open transaction with a `COPY` under way. Where it is dropped, the connection is closed, and nothing of it stays.
+pub struct Stream {
+    lent: Lent,
+    sink: Pin<Box<CopyInSink<Bytes>>>,
+    server: Arc<Server>,
+}
+
+impl Stream {
+    /// Begins, unless no connection is free for it.
+    pub async fn begin(server: &Arc<Server>, part: &Part) -> Result<Option<Self>> {
+        let Some(lent) = server.long_connection().await? else { return Ok(None) };
+        let explained = |error: tokio_postgres::Error| explain(&error, &server.settings.shown);
+        let client = &lent.connection.client;
+        client.batch_execute("BEGIN").await.map_err(explained)?;
+        if part.resumed {
+            // What an earlier attempt has left is replaced.
+            let (sql, values) = delete_of_unit(part, "=");
+            client
+                .execute(&sql, &values.iter().map(|value| value as _).collect::<Vec<_>>())
+                .await
+                .map_err(explained)?;
+        }
+        let mut sink = Box::pin(client.copy_in(&copy(&part.table)).await.map_err(explained)?);
+        sink.feed(Bytes::from_static(HEADER)).await.map_err(explained)?;
+        Ok(Some(Self { lent, sink, server: Arc::clone(server) }))
+    }
+
+    /// Sends rows in binary form.
+    pub async fn send(&mut self, rows: Bytes) -> Result<()> {
+        let sent = send_pieces(self.sink.as_mut(), rows).await;
+        sent.map_err(|error| explain(&error, &self.server.settings.shown))
+    }
+
+    /// Makes the rows visible.
+    pub async fn commit(mut self) -> Result<Committed> {
+        let explained = |error: tokio_postgres::Error| explain(&error, &self.server.settings.shown);
+        self.sink.send(Bytes::from_static(&TRAILER)).await.map_err(explained)?;
+        let written = self.sink.as_mut().finish().await.map_err(explained)?;
+        self.lent.connection.client.batch_execute("COMMIT").await.map_err(explained)?;
+        drop(self.sink);
+        self.lent.give_back();
+        Ok(Committed { written, ..Committed::default() })
+    }
+}
