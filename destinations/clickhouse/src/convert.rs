@@ -47,7 +47,7 @@ pub fn convert(batch: &RecordBatch, abilities: Abilities, rejects: Option<&Rejec
     if bad.is_empty() {
         return Ok(sent);
     }
-    let Some(rejects) = rejects else { return Err(Error::destination(bad.swap_remove(0).1)) };
+    let Some(rejects) = rejects else { return Err(Error::rejected(bad.swap_remove(0).1)) };
     let mut kept = vec![true; batch.num_rows()];
     for (row, problem) in bad {
         // Of several problems of a row the first is told.

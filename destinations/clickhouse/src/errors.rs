@@ -38,7 +38,9 @@ pub fn explain(status: u16, code: Option<u32>, body: &str, shown: &str) -> Error
     if !advice.is_empty() {
         text.push_str(&format!("; {advice}"));
     }
-    Error::destination(text).with_code(code.to_string())
+    // VIOLATED_CONSTRAINT and CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN are about single rows.
+    let error = if matches!(code, 469 | 349) { Error::rejected(text) } else { Error::destination(text) };
+    error.with_code(code.to_string())
 }
 
 /// A request that got no answer.

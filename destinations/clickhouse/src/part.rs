@@ -5,8 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use headwater_sdk::arrow::array::RecordBatch;
+use headwater_sdk::arrow::datatypes::Schema;
 use headwater_sdk::memory::Lease;
-use headwater_sdk::{Budget, Committed, Error, Outcome, Part, PartWriter, Result, WriteMode, async_trait};
+use headwater_sdk::{
+    Budget, Class, Committed, Error, Outcome, Part, PartWriter, Rejects, Result, TableSchema, WriteMode, async_trait,
+};
 
 use crate::convert::convert;
 use crate::ddl::quote;
@@ -143,7 +146,7 @@ impl Writer {
         Self { server, share, part, batches: Vec::new(), bytes: 0, waiting: None, failed: false }
     }
 
-    /// Sends the rows to the table in which they wait.
+    /// Sends the rows to the table in which they wait. Those that it refuses are put aside, where that is wanted.
     async fn send(&mut self) -> Result<()> {
         let waiting = match &mut self.waiting {
             Some(waiting) => waiting,
@@ -152,9 +155,18 @@ impl Writer {
         let batches = std::mem::take(&mut self.batches);
         self.bytes = 0;
         if !batches.is_empty() {
+            let rejects = self.part.rejects.as_ref();
+            let kept = rejects.map(|rejects| (rejects, batches.clone()));
             let statement = waiting.insert(batches)?;
             self.share.set(statement.sql.len() as u64);
-            waiting.send(statement).await?;
+            match (waiting.send(statement).await, kept) {
+                (Err(error), Some((rejects, batches))) if error.class == Class::Rejected => {
+                    for batch in &batches {
+                        sift(waiting, &self.part.table, batch, rejects).await?;
+                    }
+                }
+                (sent, _) => sent?,
+            }
         }
         self.share.set(0);
         Ok(())
@@ -196,17 +208,13 @@ impl Writer {
         }
         let rows = distinct(&self.part.table, &self.batches)?;
         self.batches.clear();
-        let mut publish = Publish::new(&self.server, &self.part, rows, self.waiting.as_ref(), removes)?;
-        let mut tries = 0;
-        let done = loop {
-            tries += 1;
-            match publish.run().await {
-                Err(error) if tries < TRIES && passes(&error) => {
-                    tracing::debug!(%error, "a part is made visible again");
-                    pause(tries).await;
-                }
-                done => break done?,
+        let done = match self.show(rows.clone(), removes).await {
+            Err(error) if error.class == Class::Rejected && self.part.rejects.is_some() => {
+                self.batches.extend(rows);
+                self.send().await?;
+                self.show(None, removes).await?
             }
+            done => done?,
         };
         self.share.set(0);
         if let Some(waiting) = self.waiting.take() {
@@ -214,6 +222,53 @@ impl Writer {
         }
         Ok(done)
     }
+
+    /// Makes rows visible, or those that wait; again where that fails for a passing reason.
+    async fn show(&self, rows: Option<RecordBatch>, removes: bool) -> Result<Committed> {
+        // What is missing because it was put aside is not known to be gone.
+        let removes = removes && self.part.rejects.as_ref().is_none_or(|rejects| rejects.count() == 0);
+        let mut publish = Publish::new(&self.server, &self.part, rows, self.waiting.as_ref(), removes)?;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match publish.run().await {
+                Err(error) if tries < TRIES && passes(&error) => {
+                    tracing::debug!(%error, "a part is made visible again");
+                    pause(tries).await;
+                }
+                done => return done,
+            }
+        }
+    }
+}
+
+/// Sends rows by halves, and so on, until those that are refused stand alone, and puts these aside.
+async fn sift(waiting: &mut Waiting, table: &TableSchema, batch: &RecordBatch, rejects: &Rejects) -> Result<()> {
+    let mut ranges = vec![(0, batch.num_rows())];
+    while let Some((first, count)) = ranges.pop() {
+        let rows = batch.slice(first, count);
+        match waiting.send(waiting.insert(vec![rows.clone()])?).await {
+            Err(error) if error.class == Class::Rejected && count > 1 => {
+                let half = count / 2;
+                ranges.extend([(first + half, count - half), (first, half)]);
+            }
+            Err(error) if error.class == Class::Rejected => rejects.add(&named(table, &rows)?, 0, error)?,
+            sent => sent?,
+        }
+    }
+    Ok(())
+}
+
+/// Rows as they are sent, with what their columns mean, as far as those are sent as they came.
+fn named(table: &TableSchema, rows: &RecordBatch) -> Result<RecordBatch> {
+    let fields = table.arrow();
+    let schema = rows.schema();
+    let fields = fields.fields().iter().zip(schema.fields()).map(|(ours, sent)| {
+        let same = ours.data_type() == sent.data_type();
+        if same { ours.as_ref().clone().with_nullable(true) } else { sent.as_ref().clone() }
+    });
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    RecordBatch::try_new(schema, rows.columns().to_vec()).map_err(Error::destination)
 }
 
 #[async_trait]

@@ -14,7 +14,7 @@ use headwater_sdk::arrow::datatypes::DataType;
 use headwater_sdk::destination::MigrateMode;
 use headwater_sdk::plan::Change;
 use headwater_sdk::testing::{HERE, Item, Subject, THERE, at, batch, part, thing, things};
-use headwater_sdk::{Budget, ColumnType, Destination, Outcome, Part, TableSchema, WriteMode};
+use headwater_sdk::{Budget, ColumnType, Destination, Outcome, Part, Rejects, TableSchema, WriteMode};
 
 const MODE: WriteMode = WriteMode::OverwriteDeleteStale;
 const WAITING: &str =
@@ -347,6 +347,19 @@ async fn a_constraint_fails_the_unit_as_a_whole() {
         let error = write(&*destination, part(&table, HERE, at(1), MODE), &rows(range)).await.unwrap_err().to_string();
         assert!(error.contains("table t") && error.contains("small"), "{error}");
         assert_eq!(server.rows(&table).await.len(), 3);
+    }
+    // Those of a small unit and those of one that waits are put aside; then what was not seen is not stale.
+    for (range, there) in [(5990..6001, 3 + 9), (0..6001, 5999)] {
+        let (rejects, few) = (Rejects::new(2), Rejects::new(1));
+        let aside = |rejects: &Rejects| Part { rejects: Some(rejects.clone()), ..part(&table, HERE, at(2), MODE) };
+        let error = write(&*destination, aside(&few), &rows(range.clone())).await.unwrap_err().to_string();
+        assert!(error.contains("more than 1 rows were not taken"), "{error}");
+        let written = range.end as u64 - range.start as u64 - 2;
+        assert_eq!(write(&*destination, aside(&rejects), &rows(range)).await.unwrap(), (written, 0));
+        let aside = rejects.take();
+        assert!(aside.len() == 2 && aside[0].reason.contains("small"), "{aside:?}");
+        assert!(aside[0].row.contains("n0005999") && aside[0].row.contains("-"), "{aside:?}");
+        assert_eq!(server.rows(&table).await.len(), there);
     }
 }
 

@@ -7,7 +7,7 @@ use arrow_ipc::reader::StreamReader;
 use headwater_clickhouse::{Spec, destination};
 use headwater_e2e::LocalClickhouse;
 use headwater_e2e::local_clickhouse::PASSWORD;
-use headwater_sdk::arrow::array::{Array, ArrayRef, AsArray, ListArray, StringArray};
+use headwater_sdk::arrow::array::{Array, ArrayRef, AsArray, ListArray, StringArray, new_empty_array};
 use headwater_sdk::arrow::compute::cast;
 use headwater_sdk::arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use headwater_sdk::testing::Subject;
@@ -121,6 +121,9 @@ fn array(field: &FieldRef, values: &ArrayRef) -> ArrayRef {
 
 /// JSON text where the type of the column is nested: read as that type.
 fn json(kind: &DataType, values: &StringArray) -> ArrayRef {
+    if values.is_empty() {
+        return new_empty_array(kind);
+    }
     let lines: String = values.iter().map(|value| format!("{{\"value\":{}}}\n", value.unwrap_or("null"))).collect();
     let schema = Arc::new(Schema::new(vec![Field::new("value", kind.clone(), true)]));
     let mut reader = arrow_json::ReaderBuilder::new(schema).build(std::io::Cursor::new(lines)).unwrap();
