@@ -7,6 +7,7 @@
 pub mod environment;
 pub mod headwater;
 pub mod local_aws;
+pub mod local_clickhouse;
 pub mod local_postgresql;
 mod output;
 mod unsupported;
@@ -14,6 +15,7 @@ mod unsupported;
 pub use environment::isolate;
 pub use headwater::{Headwater, Run};
 pub use local_aws::{LocalAws, Settings};
+pub use local_clickhouse::LocalClickhouse;
 pub use local_postgresql::LocalPostgresql;
 pub use unsupported::unsupported;
 

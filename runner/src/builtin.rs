@@ -98,6 +98,7 @@ impl Registry {
                 Builtin::new("xkcd", headwater_xkcd::connector),
             ],
             destinations: vec![
+                Builtin::new("clickhouse", headwater_clickhouse::destination),
                 Builtin::new("file", headwater_file::destination),
                 Builtin::new("postgresql", headwater_postgresql::destination),
                 Builtin::new("sqlite", headwater_sqlite::destination),

@@ -18,7 +18,7 @@ use crate::root::root;
 const REQUIREMENTS_FILE: &str = "xtask/requirements.txt";
 
 /// The oldest Python that the pinned packages run on.
-const OLDEST: (u32, u32) = (3, 10);
+const OLDEST: (u32, u32) = (3, 11);
 
 /// Makes the environment if it is not there yet, and answers with its interpreter.
 pub fn prepare(target: &Path) -> Result<PathBuf> {
@@ -67,7 +67,7 @@ fn interpreter() -> Result<PathBuf> {
 /// The first interpreter on the path that is new enough; an error if there are only older ones.
 fn find() -> Result<Option<PathBuf>> {
     let mut older = None;
-    for name in ["python3", "python", "python3.13", "python3.12", "python3.11", "python3.10"] {
+    for name in ["python3", "python", "python3.13", "python3.12", "python3.11"] {
         let mut ask = Command::new(name);
         ask.args(["-c", "import sys; print(*sys.version_info[:2])"]).stderr(Stdio::null());
         let Ok(answer) = output_of(&mut ask) else { continue };

@@ -1,0 +1,99 @@
+//! The SQL of one table, in ClickHouse's own quotes.
+
+use headwater_sdk::schema::{SOURCE_NAME, SYNC_TIME};
+use headwater_sdk::{Column, Error, Part, Result, TableSchema};
+
+use crate::spec::Settings;
+use crate::types::Kind;
+
+/// Longer names of tables do not fit into a file's, which ClickHouse makes of them.
+const LONGEST: usize = 200;
+
+/// A name as SQL. ClickHouse reads a backslash as the beginning of an escape also in a name.
+pub fn quote(name: &str) -> String {
+    format!("`{}`", name.replace('\\', "\\\\").replace('`', "\\`"))
+}
+
+/// A text as SQL.
+pub fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'").replace('\0', "\\0"))
+}
+
+/// Names as SQL, with commas between them.
+pub fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    names.into_iter().map(quote).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether ClickHouse can take the names of a table as they are.
+pub fn check_names(schema: &TableSchema) -> Result<()> {
+    let length = |name: &str| -> usize {
+        // ClickHouse writes what is no letter or digit as three in the name of a file.
+        name.bytes().map(|byte| if byte.is_ascii_alphanumeric() || byte == b'_' { 1 } else { 3 }).sum()
+    };
+    if length(&schema.name) > LONGEST {
+        return Err(Error::destination(format!("table {}: the name is too long for ClickHouse", schema.name)));
+    }
+    for name in std::iter::once(&schema.name).chain(schema.columns.iter().map(|column| &column.name)) {
+        if name.contains('\0') || name.is_empty() {
+            return Err(Error::destination(format!("table {}: `{name}` cannot be a name", schema.name)));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a column is declared as never null.
+pub fn not_null(column: &Column) -> bool {
+    column.key || !column.nullable
+}
+
+/// A column with its type.
+pub fn declared(column: &Column) -> String {
+    format!("{} {}", quote(&column.name), Kind::of(&column.kind).declared(not_null(column)))
+}
+
+/// `CREATE TABLE` of a table that does not exist.
+pub fn create_table(schema: &TableSchema, settings: &Settings) -> Result<String> {
+    let mut lines: Vec<String> = schema.columns.iter().map(declared).collect();
+    let scope: Vec<&str> = schema.scopes.columns.iter().map(|column| column.name).collect();
+    let key = schema.key();
+    if !key.is_empty() && !scope.is_empty() && scope.iter().all(|name| schema.column(name).is_some()) {
+        // By it the rows of a unit are found without reading those of all others.
+        let columns = list(scope.into_iter().chain([SOURCE_NAME]));
+        lines.push(format!("INDEX headwater_unit ({columns}) TYPE minmax GRANULARITY 1"));
+    }
+    let engine = match key.is_empty() {
+        true => "MergeTree".to_owned(),
+        false => format!("ReplacingMergeTree({})", quote(SYNC_TIME)),
+    };
+    let partition = settings.partition_by(&schema.name)?.map(|by| format!(" PARTITION BY {by}")).unwrap_or_default();
+    let order = match settings.order_by(schema)? {
+        Some(order) if key.is_empty() => order.to_vec(),
+        Some(order) => order.iter().map(|name| quote(name.trim().trim_matches(['`', '"']))).collect(),
+        None => key.into_iter().map(quote).collect(),
+    };
+    let order = match &order[..] {
+        [] => "tuple()".to_owned(),
+        [one] => one.clone(),
+        several => format!("({})", several.join(", ")),
+    };
+    let name = quote(&schema.name);
+    Ok(format!(
+        "CREATE TABLE IF NOT EXISTS {name} ({}) ENGINE = {engine}{partition} ORDER BY {order}",
+        lines.join(", ")
+    ))
+}
+
+/// The condition that a row is of a part's unit, and how its sync's time compares to the part's.
+pub fn of_unit(part: &Part, compared: &str) -> String {
+    let mut sql = format!(
+        "{} = {} AND {} {compared} fromUnixTimestamp64Micro(toInt64({}))",
+        quote(SOURCE_NAME),
+        literal(&part.source),
+        quote(SYNC_TIME),
+        part.sync_time.0
+    );
+    for (column, value) in &part.predicate {
+        sql.push_str(&format!(" AND {} = {}", quote(column), literal(value)));
+    }
+    sql
+}

@@ -1,0 +1,201 @@
+//! Statements over the HTTP interface.
+//!
+//! Source of the protocol: <https://clickhouse.com/docs/interfaces/http>.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use headwater_sdk::{Error, Result};
+use reqwest::{Certificate, Client};
+use secrecy::ExposeSecret;
+use tokio::sync::{OnceCell, Semaphore};
+
+use crate::errors::{explain, lost, passes};
+use crate::spec::Settings;
+
+/// How often a statement is tried that may be carried out twice.
+pub const TRIES: u32 = 6;
+/// The pause before the second try; each time after that it is twice as long.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// The oldest version with all that is used here.
+const OLDEST: (u32, u32) = (25, 8);
+
+/// The server.
+pub struct Server {
+    pub settings: Settings,
+    http: Client,
+    turns: Semaphore,
+    abilities: OnceCell<Abilities>,
+}
+
+/// What a server can and others cannot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Abilities {
+    /// Whether dates reach from the year 1 to 9999, and not only from 1900 to 2299.
+    pub all_years: bool,
+}
+
+/// A statement.
+#[derive(Default)]
+pub struct Statement {
+    pub sql: Bytes,
+    /// How many bytes of it are text; what follows are rows.
+    pub head: usize,
+    /// Settings of ClickHouse for this one.
+    pub settings: Vec<(&'static str, String)>,
+    /// By which the server knows it.
+    pub id: Option<String>,
+}
+
+impl From<String> for Statement {
+    fn from(sql: String) -> Self {
+        Self { head: sql.len(), sql: sql.into(), ..Self::default() }
+    }
+}
+
+impl From<&str> for Statement {
+    fn from(sql: &str) -> Self {
+        sql.to_owned().into()
+    }
+}
+
+/// Waits before another try; the first has the number 1.
+pub async fn pause(tries: u32) {
+    tokio::time::sleep(PAUSE.saturating_mul(1 << tries.min(8)).mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+}
+
+impl Server {
+    /// A server that is not connected to yet.
+    pub fn new(settings: Settings) -> Result<Arc<Self>> {
+        // Whoever else set a provider for the process set ring too; then this changes nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut client = Client::builder()
+            .user_agent("headwater")
+            .connect_timeout(Duration::from_secs(10))
+            .tcp_keepalive(Duration::from_secs(30))
+            // Servers close idle connections after ten seconds.
+            .pool_idle_timeout(Duration::from_secs(3));
+        if let Some(file) = &settings.ca_file {
+            let failed =
+                |error: &dyn std::fmt::Display| Error::fatal(format!("`ca_file: {}`: {error}", file.display()));
+            let text = std::fs::read(file).map_err(|error| failed(&error))?;
+            let certificates = Certificate::from_pem_bundle(&text).map_err(|error| failed(&error))?;
+            if certificates.is_empty() {
+                return Err(failed(&"there are no certificates in it"));
+            }
+            client = client.tls_certs_only(certificates);
+        }
+        if let Some(text) = &settings.ca_cert {
+            let certificates = Certificate::from_pem_bundle(text.as_bytes());
+            let certificates = certificates.map_err(|error| Error::fatal(format!("`ca_cert`: {error}")))?;
+            client = client.tls_certs_merge(certificates);
+        }
+        if settings.skip_verify {
+            client = client.tls_danger_accept_invalid_certs(true);
+        }
+        let http = client.build().map_err(|error| Error::fatal(format!("HTTP client: {error}")))?;
+        let turns = Semaphore::new(settings.connections);
+        Ok(Arc::new(Self { settings, http, turns, abilities: OnceCell::new() }))
+    }
+
+    /// Carries out a statement once, and answers with what it says.
+    pub async fn once(&self, statement: &Statement) -> Result<String> {
+        // The semaphore is never closed, so a turn always comes.
+        let _turn = self.turns.acquire().await;
+        let mut url = self.settings.url.clone();
+        // Of what comes, the server holds so much to find out where the text ends.
+        let longest = (statement.head + 1024).max(256 << 10).to_string();
+        let ours = [
+            ("database", self.settings.database.as_str()),
+            // An error after the first rows could not be told from rows.
+            ("wait_end_of_query", "1"),
+            // Rows are where they are when the statement has ended.
+            ("async_insert", "0"),
+            ("mutations_sync", "1"),
+            ("alter_sync", "1"),
+            ("lightweight_deletes_sync", "1"),
+            // A name means the table itself, as it is.
+            ("final", "0"),
+            ("max_query_size", longest.as_str()),
+        ];
+        {
+            let mut pairs = url.query_pairs_mut();
+            let named = |name: &str| ours.iter().any(|(ours, _)| *ours == name);
+            for (name, value) in self.settings.settings.iter().filter(|(name, _)| !named(name)) {
+                pairs.append_pair(name, value);
+            }
+            pairs.extend_pairs(ours);
+            pairs.extend_pairs(&statement.settings);
+            pairs.extend_pairs(statement.id.iter().map(|id| ("query_id", id)));
+        }
+        let shown = &self.settings.shown;
+        let request = self.http.post(url).header("X-ClickHouse-User", &self.settings.user);
+        let request = request.header("X-ClickHouse-Key", self.settings.password.expose_secret());
+        let answer = request.body(statement.sql.clone()).send().await.map_err(|error| lost(error, shown))?;
+        let status = answer.status();
+        let code =
+            answer.headers().get("X-ClickHouse-Exception-Code").and_then(|code| code.to_str().ok()?.parse().ok());
+        let text = answer.text().await.map_err(|error| lost(error, shown))?;
+        match status.is_success() && code.is_none() {
+            true => Ok(text),
+            false => Err(explain(status.as_u16(), code, &text, shown)),
+        }
+    }
+
+    /// Carries out a statement that does no more when it is carried out twice; again where it fails for a passing reason.
+    pub async fn run(&self, statement: impl Into<Statement>) -> Result<String> {
+        let statement = statement.into();
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.once(&statement).await {
+                Err(error) if tries < TRIES && passes(&error) => {
+                    tracing::debug!(%error, "a statement is tried again");
+                    pause(tries).await;
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    /// The rows of a query all of whose columns are text. It is tried once.
+    pub async fn rows(&self, sql: &str) -> Result<Vec<Vec<String>>> {
+        let text = self.once(&format!("{sql} FORMAT JSONCompactStringsEachRow").into()).await?;
+        let rows = text.lines().filter(|line| !line.is_empty()).map(serde_json::from_str);
+        rows.collect::<Result<_, _>>()
+            .map_err(|error| Error::destination(format!("{}: an answer cannot be read: {error}", self.settings.shown)))
+    }
+
+    /// The number that a query answers. It is tried once.
+    pub async fn count(&self, sql: &str) -> Result<u64> {
+        let rows = self.rows(sql).await?;
+        let count = rows.first().and_then(|row| row.first()?.parse().ok());
+        count.ok_or_else(|| Error::destination(format!("{}: no number where one was expected", self.settings.shown)))
+    }
+
+    /// What the server can; an error where it is too old.
+    pub async fn abilities(&self) -> Result<Abilities> {
+        self.abilities.get_or_try_init(|| self.ask_abilities()).await.copied()
+    }
+
+    async fn ask_abilities(&self) -> Result<Abilities> {
+        let rows =
+            self.rows("SELECT version(), toString(toDate32('0001-01-01')), toString(toDate32('9999-12-31'))").await?;
+        let row: Vec<&str> = rows.first().into_iter().flatten().map(String::as_str).collect();
+        let [version, first, last] = row[..] else {
+            return Err(Error::destination(format!("{}: it does not say its version", self.settings.shown)));
+        };
+        let mut numbers = version.split('.').map_while(|number| number.parse::<u32>().ok());
+        let found = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
+        if found < OLDEST {
+            let (major, minor) = OLDEST;
+            return Err(Error::destination(format!(
+                "{}: version {version} is older than {major}.{minor}",
+                self.settings.shown
+            )));
+        }
+        Ok(Abilities { all_years: (first, last) == ("0001-01-01", "9999-12-31") })
+    }
+}
