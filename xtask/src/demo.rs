@@ -9,9 +9,10 @@ use anyhow::{Context, Result, bail};
 use headwater_e2e::{LocalAws, Settings, isolate, unsupported};
 use serde_json::Value;
 
+use crate::binary;
 use crate::process::{Steps, both, checked, output_of, status_of};
+use crate::python::{self, Packages};
 use crate::root::root;
-use crate::{binary, python};
 
 /// The files of the demo, below its folder.
 const CONFIGURATION: &str = "headwater.yaml";
@@ -42,7 +43,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let (binary, (python, aws)) = both(
         || steps.step("compile", binary::build),
         || {
-            let python = steps.step("install moto and boto3", || python::prepare(&target))?;
+            let python = steps.step("install moto and boto3", || python::prepare(&target, Packages::Aws))?;
             let settings = Settings { managed_policies: true };
             let aws = steps.step("start the local AWS", || LocalAws::start(&python, settings))?;
             steps.step("build the estate", || aws.build_estate(false))?;

@@ -8,7 +8,8 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::process::output_of;
-use crate::{python, root};
+use crate::python::{self, Packages};
+use crate::root;
 
 /// What is written.
 const FILE: &str = "connectors/aws/base/src/generated_regions.rs";
@@ -20,7 +21,7 @@ const FIND: &str = "import botocore, os; print(botocore.__version__); \
 /// Writes the file.
 pub fn run() -> Result<()> {
     let root = root::root();
-    let python = python::prepare(&crate::binary::target_folder()?)?;
+    let python = python::prepare(&crate::binary::target_folder()?, Packages::Aws)?;
     let found = output_of(Command::new(python).args(["-c", FIND]))?;
     let mut lines = found.lines();
     let (version, file) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());

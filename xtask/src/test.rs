@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 use headwater_e2e::{BINARY, PYTHON, isolate};
 
 use crate::process::{Steps, both, output_of, shown, status_of};
-use crate::{binary, debian, python};
+use crate::python::{self, Packages};
+use crate::{binary, debian};
 
 /// What `cargo xtask test` is told.
 #[derive(clap::Args)]
@@ -25,8 +26,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let target = binary::target_folder()?;
     let steps = Steps::begin();
     steps.step("postgresql", debian::postgresql)?;
-    let (python, binary) =
-        both(|| steps.step("python", || python::prepare(&target)), || steps.step("binary", binary::build))?;
+    let (python, binary) = both(
+        || steps.step("python", || python::prepare(&target, Packages::All)),
+        || steps.step("binary", binary::build),
+    )?;
     let mut test = binary::cargo();
     // Asked where it is going to run, because a toolchain's own cargo may not know of the extension.
     let nextest = output_of(binary::cargo().args(["nextest", "--version"])).is_ok();

@@ -25,24 +25,25 @@ use std::sync::{Arc, OnceLock};
 
 use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::destination::MigrateMode;
+use headwater_sdk::pool::Pool;
 use headwater_sdk::{
     Budget, ColumnType, Destination, Error, Part, PartWriter, Result, Stored, TablePlan, TableSchema, async_trait,
 };
 
-use crate::part::{Memory, Writer};
+use crate::part::Writer;
 use crate::server::Server;
 
 pub use spec::{Compression, Engine, Order, Partition, Spec};
 
 struct Clickhouse {
     server: Arc<Server>,
-    memory: OnceLock<Memory>,
+    pool: OnceLock<Pool>,
 }
 
 /// The destination that a spec describes. Nothing is connected to yet.
 pub fn destination(spec: Spec) -> Result<Box<dyn Destination>> {
     let server = Server::new(spec.settings()?)?;
-    Ok(Box::new(Clickhouse { server, memory: OnceLock::new() }))
+    Ok(Box::new(Clickhouse { server, pool: OnceLock::new() }))
 }
 
 #[async_trait]
@@ -68,7 +69,7 @@ impl Destination for Clickhouse {
 
     fn use_memory(&self, budget: &Budget) {
         // Only the first call counts.
-        let _ = self.memory.set(Memory::new(budget));
+        let _ = self.pool.set(Pool::new(budget));
     }
 
     async fn plan(&self, tables: &[Arc<TableSchema>], mode: MigrateMode) -> Result<Vec<TablePlan>> {
@@ -80,8 +81,8 @@ impl Destination for Clickhouse {
     }
 
     async fn begin(&self, part: Part) -> Result<Box<dyn PartWriter>> {
-        let memory = self.memory.get_or_init(|| Memory::new(&Budget::default())).clone();
-        Ok(Box::new(Writer::new(Arc::clone(&self.server), memory, part)))
+        let pool = self.pool.get_or_init(Pool::default);
+        Ok(Box::new(Writer::new(Arc::clone(&self.server), pool, part)))
     }
 
     async fn delete(&self, table: &Arc<TableSchema>, matching: RecordBatch) -> Result<u64> {

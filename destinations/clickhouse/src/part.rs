@@ -1,14 +1,13 @@
 //! The rows of one part on their way: held while they are few, and sent to a table in which they wait when they are many.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::arrow::datatypes::Schema;
-use headwater_sdk::memory::Lease;
+use headwater_sdk::pool::{Pool, Share};
 use headwater_sdk::{
-    Budget, Class, Committed, Error, Outcome, Part, PartWriter, Rejects, Result, TableSchema, WriteMode, async_trait,
+    Class, Committed, Error, Outcome, Part, PartWriter, Rejects, Result, TableSchema, WriteMode, async_trait,
 };
 
 use crate::convert::convert;
@@ -18,48 +17,6 @@ use crate::migrate::WAITING;
 use crate::publish::Publish;
 use crate::rows::{distinct, insert};
 use crate::server::{Server, Statement, TRIES, pause};
-
-/// A part sends its rows when they are so many bytes.
-const MANY: u64 = 16 << 20;
-
-/// The memory that all parts together hold.
-#[derive(Clone)]
-pub struct Memory {
-    budget: Budget,
-    held: Arc<AtomicU64>,
-}
-
-impl Memory {
-    /// A quarter of a budget.
-    pub fn new(budget: &Budget) -> Self {
-        Self { budget: budget.clone(), held: Arc::default() }
-    }
-
-    fn is_full(&self) -> bool {
-        self.held.load(Ordering::Relaxed) > self.budget.total() / 4
-    }
-}
-
-/// What a part holds of it.
-struct Share {
-    memory: Memory,
-    lease: Lease,
-}
-
-impl Share {
-    fn set(&self, bytes: u64) {
-        let before = self.lease.bytes();
-        self.memory.held.fetch_add(bytes, Ordering::Relaxed);
-        self.memory.held.fetch_sub(before, Ordering::Relaxed);
-        self.lease.set(bytes);
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.set(0);
-    }
-}
 
 /// Writes one part.
 pub struct Writer {
@@ -141,9 +98,8 @@ impl Drop for Waiting {
 
 impl Writer {
     /// A part without rows.
-    pub fn new(server: Arc<Server>, memory: Memory, part: Part) -> Self {
-        let share = Share { lease: memory.budget.lease(), memory };
-        Self { server, share, part, batches: Vec::new(), bytes: 0, waiting: None, failed: false }
+    pub fn new(server: Arc<Server>, pool: &Pool, part: Part) -> Self {
+        Self { server, share: pool.share(), part, batches: Vec::new(), bytes: 0, waiting: None, failed: false }
     }
 
     /// Sends the rows to the table in which they wait. Those that it refuses are put aside, where that is wanted.
@@ -190,8 +146,7 @@ impl Writer {
         self.bytes += sent.get_array_memory_size() as u64;
         self.batches.push(sent);
         self.share.set(self.bytes);
-        let many = MANY.min(self.share.memory.budget.total() / 16);
-        if self.bytes >= many || (self.bytes >= many / 16 && self.share.memory.is_full()) {
+        if self.share.is_enough() {
             self.send().await?;
         }
         Ok(())
