@@ -190,4 +190,3 @@ fn vendor(connection: &ManagedConnection) -> Option<String> {
     let value = batch.column(1).as_union_opt()?.value(row);
     value.as_string_opt::<i32>().map(|text| text.value(0).to_owned())
 }
-

@@ -63,8 +63,7 @@ fn map(from: &FieldRef, to: &FieldRef, sorted: bool, array: &MapArray) -> Result
         return Err(Error::fatal("a map whose entries are no pairs"));
     };
     let entries = structure(from, fields, array.entries())?;
-    let map =
-        MapArray::try_new(Arc::clone(to), array.offsets().clone(), entries, array.nulls().cloned(), sorted);
+    let map = MapArray::try_new(Arc::clone(to), array.offsets().clone(), entries, array.nulls().cloned(), sorted);
     Ok(Arc::new(map.map_err(wrong)?))
 }
 

@@ -105,10 +105,13 @@ mod tests {
     #[test]
     fn connection_strings() {
         let parse = |text: &str| Location::parse(text).map_err(|error| error.to_string());
-        let (location, options) = parse("./a.duckdb?threads=2&memory_limit=1GB").unwrap_or_else(|error| panic!("{error}"));
+        let (location, options) =
+            parse("./a.duckdb?threads=2&memory_limit=1GB").unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(location.path(), Path::new("./a.duckdb"));
         assert_eq!(options, [("threads", "2"), ("memory_limit", "1GB")].map(|(k, v)| (k.to_owned(), v.to_owned())));
-        for wrong in ["", " ", ":memory:", "?a=1", "md:db", "s3://b/x.db", "a\0b", "x.db?access_mode=READ_ONLY", "x.db?a"] {
+        for wrong in
+            ["", " ", ":memory:", "?a=1", "md:db", "s3://b/x.db", "a\0b", "x.db?access_mode=READ_ONLY", "x.db?a"]
+        {
             let error = parse(wrong).err().unwrap_or_default();
             assert!(error.contains("connection_string"), "{wrong:?}: {error}");
         }

@@ -112,9 +112,7 @@ fn plan_all(
                 name,
                 format!("table {name}: the database has a {what} of this name, which has to go first"),
             ),
-            Some(Found::Table(table)) => {
-                relaxable(dialect, plan::compare(&Types(dialect), schema, Some(table), mode))
-            }
+            Some(Found::Table(table)) => relaxable(dialect, plan::compare(&Types(dialect), schema, Some(table), mode)),
             None => plan::compare(&Types(dialect), schema, None, mode),
         }
     };

@@ -96,8 +96,8 @@ impl Publish<'_> {
                 done.written = self.rows;
                 if !key.is_empty() && self.rows > 1 {
                     let keys = key.join(", ");
-                    done.written =
-                        session.number(&format!("SELECT count(*) FROM (SELECT 1 FROM {stage} GROUP BY {keys}) AS k"))?;
+                    done.written = session
+                        .number(&format!("SELECT count(*) FROM (SELECT 1 FROM {stage} GROUP BY {keys}) AS k"))?;
                 }
                 insert = Some(dialect.insert(&self.part.table, stage, done.written < self.rows));
             }

@@ -56,7 +56,8 @@ impl Session {
             let batch = batch.map_err(|error| Error::destination(self.shown.clean(&error.to_string())))?;
             let schema = batch.schema();
             let columns = schema.fields().iter().zip(batch.columns());
-            let columns = columns.map(|(field, column)| plain::text(field, column)).collect::<Result<Vec<StringArray>>>()?;
+            let columns =
+                columns.map(|(field, column)| plain::text(field, column)).collect::<Result<Vec<StringArray>>>()?;
             for row in 0..batch.num_rows() {
                 let of = |column: &StringArray| column.is_valid(row).then(|| column.value(row).to_owned());
                 rows.push(columns.iter().map(of).collect());

@@ -152,7 +152,8 @@ impl Waiting {
     pub fn convert(&self, from: &Schema, batch: &RecordBatch) -> Result<RecordBatch> {
         let columns = from.fields().iter().zip(self.wire.fields()).zip(batch.columns());
         let columns = columns.map(|((from, to), array)| {
-            crate::convert::convert(from, to, array).map_err(|error| error.while_doing(format!("column {}", from.name())))
+            crate::convert::convert(from, to, array)
+                .map_err(|error| error.while_doing(format!("column {}", from.name())))
         });
         RecordBatch::try_new(SchemaRef::clone(&self.wire), columns.collect::<Result<_>>()?).map_err(Error::destination)
     }

@@ -132,9 +132,7 @@ pub fn stored(column: &ColumnType) -> Stored {
     match leaf {
         DataType::Timestamp(TimeUnit::Nanosecond, Some(_))
         | DataType::Duration(TimeUnit::Nanosecond)
-        | DataType::Interval(IntervalUnit::MonthDayNano) => {
-            Stored::losing("", "what is below a microsecond is cut")
-        }
+        | DataType::Interval(IntervalUnit::MonthDayNano) => Stored::losing("", "what is below a microsecond is cut"),
         _ => Stored::whole(""),
     }
 }

@@ -170,9 +170,9 @@ impl Dialect {
             Self::Postgresql if !key.is_empty() => {
                 format!("SELECT DISTINCT ON ({key}) {staged} FROM {stage} ORDER BY {key}, ctid DESC")
             }
-            _ if doubled => format!(
-                "SELECT {staged} FROM {stage} WHERE rowid IN (SELECT max(rowid) FROM {stage} GROUP BY {key})"
-            ),
+            _ if doubled => {
+                format!("SELECT {staged} FROM {stage} WHERE rowid IN (SELECT max(rowid) FROM {stage} GROUP BY {key})")
+            }
             // SQLite takes ON CONFLICT for a part of the query where it has no WHERE.
             _ => format!("SELECT {staged} FROM {stage} WHERE true"),
         };

@@ -64,9 +64,7 @@ pub fn stored(column: &ColumnType) -> Stored {
         | DataType::Time64(TimeUnit::Nanosecond)
         | DataType::Duration(TimeUnit::Nanosecond)
         | DataType::Interval(IntervalUnit::MonthDayNano) => Stored::losing("", "what is below a microsecond is cut"),
-        DataType::List(item) if item.data_type().is_floating() => {
-            Stored::losing("", "NaN and infinities become null")
-        }
+        DataType::List(item) if item.data_type().is_floating() => Stored::losing("", "NaN and infinities become null"),
         DataType::List(item) if Extension::of(item).is_none() && item.data_type().is_string() => {
             Stored::refusing("", "text with U+0000")
         }

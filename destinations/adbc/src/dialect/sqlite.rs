@@ -33,9 +33,7 @@ pub fn stored(column: &ColumnType) -> Stored {
     match &column.data_type {
         DataType::UInt64 => Stored::refusing("", "numbers beyond 9223372036854775807"),
         kind if kind.is_floating() => Stored::losing("", "NaN becomes NULL, and zero has no sign"),
-        DataType::List(item) if item.data_type().is_floating() => {
-            Stored::losing("", "NaN and infinities become null")
-        }
+        DataType::List(item) if item.data_type().is_floating() => Stored::losing("", "NaN and infinities become null"),
         _ => Stored::whole(""),
     }
 }

@@ -69,8 +69,7 @@ pub fn query(path: &Path, sql: &str) -> Result<Vec<RecordBatch>, String> {
         return Ok(Vec::new());
     }
     let entry = Some(&b"duckdb_adbc_init"[..]);
-    let mut driver =
-        ManagedDriver::load_dynamic_from_filename(libduckdb().unwrap(), entry, AdbcVersion::V110).unwrap();
+    let mut driver = ManagedDriver::load_dynamic_from_filename(libduckdb().unwrap(), entry, AdbcVersion::V110).unwrap();
     // Never let go, because a library may have threads that outlive its last use.
     std::mem::forget(driver.clone());
     let options = [("path", copy.to_str().unwrap()), ("threads", "1")];

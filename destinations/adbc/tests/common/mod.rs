@@ -32,14 +32,18 @@ pub fn as_own_type(field: &FieldRef, array: &ArrayRef) -> Vec<Option<String>> {
         // JSON has text in quotes, and numbers without.
         let texts = list(plain::text(&read, array).unwrap());
         let is_number = matches!(own.data_type(), DataType::Decimal256(..));
-        return texts.into_iter().map(|text| text.map(|text| if is_number { text.replace('"', "") } else { text })).collect();
+        return texts
+            .into_iter()
+            .map(|text| text.map(|text| if is_number { text.replace('"', "") } else { text }))
+            .collect();
     }
     if let DataType::Timestamp(unit, Some(_)) = field.data_type() {
         // Of a time without a zone, which needs no list of zones.
         let local = plain::text(
             &Arc::new(headwater_sdk::arrow::datatypes::Field::new("", DataType::Timestamp(*unit, None), true)),
             &retyped(array, &DataType::Timestamp(*unit, None)),
-        ).unwrap();
+        )
+        .unwrap();
         return list(local).into_iter().map(|text| text.map(|text| text + "Z")).collect();
     }
     texts(field, &retyped(array, field.data_type())).unwrap()
@@ -53,12 +57,14 @@ pub fn retyped(array: &ArrayRef, to: &DataType) -> ArrayRef {
             let values = retyped(list.values(), item.data_type());
             Arc::new(ListArray::new(Arc::clone(item), list.offsets().clone(), values, list.nulls().cloned()))
         }
-        (DataType::Interval(IntervalUnit::MonthDayNano), DataType::Interval(unit)) if *unit != IntervalUnit::MonthDayNano => {
+        (DataType::Interval(IntervalUnit::MonthDayNano), DataType::Interval(unit))
+            if *unit != IntervalUnit::MonthDayNano =>
+        {
             let values = array.as_primitive::<IntervalMonthDayNanoType>();
             match unit {
-                IntervalUnit::YearMonth => {
-                    Arc::new(values.iter().map(|value| value.map(|value| value.months)).collect::<IntervalYearMonthArray>())
-                }
+                IntervalUnit::YearMonth => Arc::new(
+                    values.iter().map(|value| value.map(|value| value.months)).collect::<IntervalYearMonthArray>(),
+                ),
                 _ => {
                     let day_time = |value: headwater_sdk::arrow::datatypes::IntervalMonthDayNano| {
                         assert_eq!(value.months, 0);
@@ -84,7 +90,8 @@ pub fn retyped(array: &ArrayRef, to: &DataType) -> ArrayRef {
             let DataType::Timestamp(unit, _) = to else { unreachable!() };
             let local = cast(&utc, &DataType::Timestamp(*from, None)).unwrap();
             // A zone needs no list of zones where it is only put there.
-            cast(&cast(&cast(&local, &DataType::Timestamp(*unit, None)).unwrap(), &DataType::Int64).unwrap(), to).unwrap()
+            cast(&cast(&cast(&local, &DataType::Timestamp(*unit, None)).unwrap(), &DataType::Int64).unwrap(), to)
+                .unwrap()
         }
         (DataType::Utf8, DataType::Time32(unit)) => {
             let micros = cast(array, &DataType::Time64(TimeUnit::Microsecond)).unwrap();

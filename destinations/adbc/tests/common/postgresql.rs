@@ -61,7 +61,9 @@ fn expression(column: &Column) -> String {
     let name = sql::quote(&column.name);
     match (column.kind.extension, &column.kind.data_type) {
         (Some(Extension::Inet), _) => format!("host({name}) || '/' || masklen({name})"),
-        (None, kind) if headwater_sdk::plain::is_bytes(kind) => format!("replace(encode({name}, 'base64'), E'\\n', '')"),
+        (None, kind) if headwater_sdk::plain::is_bytes(kind) => {
+            format!("replace(encode({name}, 'base64'), E'\\n', '')")
+        }
         (None, DataType::Interval(_) | DataType::Duration(_)) => format!(
             "(extract(year FROM {name}) * 12 + extract(month FROM {name}))::int || ' ' || \
              extract(day FROM {name})::int || ' ' || ((extract(hour FROM {name}) * 3600 + extract(minute FROM {name}) * 60) \
