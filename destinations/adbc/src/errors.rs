@@ -27,11 +27,9 @@ fn secrets(key: &str, value: &str) -> Vec<String> {
     if named(&key) {
         found.push(value.to_owned());
     }
-    if key == "uri" || key.ends_with(".uri") {
-        found.push(value.to_owned());
-    }
-    if let Some((_, rest)) = value.split_once("://")
-        && let Some((user, _)) = rest.split(['/', '?']).next().and_then(|authority| authority.rsplit_once('@'))
+    // `scheme://user:password@host`, or the same without a scheme.
+    let rest = value.split_once("://").map_or(value, |(_, rest)| rest);
+    if let Some((user, _)) = rest.rsplit_once('@')
         && let Some((_, password)) = user.split_once(':')
     {
         found.push(password.to_owned());
@@ -136,6 +134,7 @@ mod tests {
             ("password", "hunter2", "hunter2"),
             ("uri", "postgresql://me:a%20pass@host/db", "a pass"),
             ("uri", "postgresql://me:a%20pass@host/db", "a%20pass"),
+            ("uri", "me:hunter2@account/db", "hunter2"),
             ("uri", "host=x user=me password='hunter2'", "hunter2"),
             ("adbc.snowflake.sql.client_option.auth_token", "abcdef", "abcdef"),
             ("motherduck_token", "eyJhbGci", "eyJhbGci"),

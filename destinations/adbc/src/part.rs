@@ -88,7 +88,7 @@ impl Writer {
     /// A part without rows.
     pub fn new(orders: Orders, dialect: Dialect, memory: Memory, part: Part) -> Self {
         let share = Share { lease: memory.0.budget.lease(), memory };
-        let columns = Arc::new(Waiting::new(dialect, part.table.columns.iter()));
+        let columns = Arc::new(Waiting::new(dialect, part.table.columns.iter(), !part.table.key().is_empty()));
         Self { orders, share, part: Arc::new(part), columns, held: Vec::new(), rows: 0, stage: None, failed: false }
     }
 
@@ -112,7 +112,7 @@ impl Writer {
             let name = &column.name;
             return Err(Error::destination(format!("a row came without `{name}`, which is part of the key")));
         }
-        self.held.push(self.columns.convert(&table, batch)?);
+        self.held.push(self.columns.convert(&table, batch, self.rows)?);
         self.rows += batch.num_rows() as u64;
         let bytes = self.held.last().map_or(0, |batch| batch.get_array_memory_size() as u64) + self.share.lease.bytes();
         self.share.set(bytes);

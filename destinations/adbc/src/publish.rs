@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use headwater_sdk::arrow::array::RecordBatch;
-use headwater_sdk::arrow::datatypes::TimeUnit;
+use headwater_sdk::arrow::datatypes::{Schema, TimeUnit};
 use headwater_sdk::plain::{TimeStyle, time_text};
 use headwater_sdk::schema::{SOURCE_NAME, SYNC_TIME};
 use headwater_sdk::sql::{named_columns, quote};
 use headwater_sdk::{Committed, Error, Outcome, Part, Result, TableSchema, WriteMode};
 
-use crate::dialect::{literal, staged_key};
+use crate::dialect::{Dialect, literal, staged_key};
 use crate::errors::passes;
 use crate::store::{Store, Waiting};
 
@@ -133,7 +133,7 @@ impl Publish<'_> {
     }
 
     /// The condition that a row is of the unit, and of a sync whose time compares to this one's.
-    fn unit(&self, dialect: crate::dialect::Dialect, compared: &str) -> String {
+    fn unit(&self, dialect: Dialect, compared: &str) -> String {
         let time = time_text(self.part.sync_time.0, TimeUnit::Microsecond, TimeStyle::Sql);
         let mut condition = format!("{} {compared} {}", quote(SYNC_TIME), dialect.time(&time));
         let source = (SOURCE_NAME, &self.part.source);
@@ -152,9 +152,9 @@ pub fn delete(store: &mut Store, table: &TableSchema, matching: &RecordBatch) ->
         return Ok(0);
     }
     let dialect = store.dialect;
-    let waiting = Waiting::new(dialect, columns.iter().copied());
+    let waiting = Waiting::new(dialect, columns.iter().copied(), false);
     let fields: Vec<_> = columns.iter().map(|column| column.field()).collect();
-    let batch = waiting.convert(&headwater_sdk::arrow::datatypes::Schema::new(fields), matching)?;
+    let batch = waiting.convert(&Schema::new(fields), matching, 0)?;
     let stage = store.stage(&waiting, &[batch])?;
     let named = dialect.table(&table.name);
     let equal = columns.iter().enumerate().map(|(index, column)| {

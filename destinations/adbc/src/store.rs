@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use headwater_sdk::arrow::array::RecordBatch;
-use headwater_sdk::arrow::datatypes::{Field, Schema, SchemaRef};
-use headwater_sdk::{Error, Result, TableSchema};
+use headwater_sdk::arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use headwater_sdk::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use headwater_sdk::sql::quote;
+use headwater_sdk::{Column, Error, Result, TableSchema};
 
 use crate::connect::{Connect, Opened};
+use crate::convert::convert;
 use crate::dialect::Dialect;
 use crate::errors::Shown;
 use crate::session::Session;
@@ -55,7 +57,7 @@ impl Store {
     /// Makes a temporary table for rows that wait, and puts batches into it; answers its name.
     pub fn stage(&mut self, columns: &Waiting, batches: &[RecordBatch]) -> Result<String> {
         let name = self.temporary();
-        let create = format!("CREATE TEMPORARY TABLE {} ({})", self.create_name(&name), columns.sql);
+        let create = format!("CREATE TEMPORARY TABLE {} ({})", quote(&name), columns.sql);
         self.session.execute(&create)?;
         if let Err(error) = self.add(&name, columns, batches) {
             self.forget(&name);
@@ -80,11 +82,6 @@ impl Store {
         }
     }
 
-    /// A temporary table's name where it is made.
-    fn create_name(&self, name: &str) -> String {
-        headwater_sdk::sql::quote(name)
-    }
-
     /// Everything that was committed is in the file when this returns, as far as others let it.
     pub fn finish(mut self) -> Result<()> {
         if self.dialect == Dialect::Duckdb
@@ -104,6 +101,8 @@ fn set_up(session: &mut Session, connect: &Connect, dialect: Dialect, limits: Li
             for (name, value) in [
                 ("memory_limit", format!("'{}B'", limits.memory)),
                 ("threads", limits.threads.to_string()),
+                // Rows are told by a number of their own, and what need not keep an order takes half as much memory.
+                ("preserve_insertion_order", "false".to_owned()),
                 // Nothing is ever downloaded.
                 ("autoinstall_known_extensions", "false".to_owned()),
                 ("autoload_known_extensions", "false".to_owned()),
@@ -132,11 +131,15 @@ pub struct Waiting {
     pub wire: SchemaRef,
     /// Their names and types.
     pub sql: String,
+    numbered: bool,
 }
 
+/// The name of the column that numbers rows.
+pub const ORDINAL: &str = "o";
+
 impl Waiting {
-    /// For these columns of a table.
-    pub fn new<'a>(dialect: Dialect, columns: impl Iterator<Item = &'a headwater_sdk::Column>) -> Self {
+    /// For these columns of a table. Where rows may have the same key, they are numbered, if the database itself does not.
+    pub fn new<'a>(dialect: Dialect, columns: impl Iterator<Item = &'a Column>, keyed: bool) -> Self {
         let (mut fields, mut sql) = (Vec::new(), Vec::new());
         for (index, column) in columns.enumerate() {
             let kind = dialect.kind(&column.kind);
@@ -145,17 +148,27 @@ impl Waiting {
             let field = Field::new(name, kind.wire.data_type().clone(), true);
             fields.push(field.with_metadata(kind.wire.metadata().clone()));
         }
-        Self { wire: Arc::new(Schema::new(fields)), sql: sql.join(", ") }
+        let numbered = keyed && dialect == Dialect::Duckdb;
+        if numbered {
+            sql.push(format!("{ORDINAL} BIGINT"));
+            fields.push(Field::new(ORDINAL, DataType::Int64, true));
+        }
+        Self { wire: Arc::new(Schema::new(fields)), sql: sql.join(", "), numbered }
     }
 
-    /// A batch as the driver is given it. The columns of `from` are those that this was made for.
-    pub fn convert(&self, from: &Schema, batch: &RecordBatch) -> Result<RecordBatch> {
+    /// A batch as the driver is given it, whose first row has this number. The columns of `from` are those that this was
+    /// made for.
+    pub fn convert(&self, from: &Schema, batch: &RecordBatch, first: u64) -> Result<RecordBatch> {
         let columns = from.fields().iter().zip(self.wire.fields()).zip(batch.columns());
         let columns = columns.map(|((from, to), array)| {
-            crate::convert::convert(from, to, array)
-                .map_err(|error| error.while_doing(format!("column {}", from.name())))
+            convert(from, to, array).map_err(|error| error.while_doing(format!("column {}", from.name())))
         });
-        RecordBatch::try_new(SchemaRef::clone(&self.wire), columns.collect::<Result<_>>()?).map_err(Error::destination)
+        let mut columns = columns.collect::<Result<Vec<ArrayRef>>>()?;
+        if self.numbered {
+            let first = i64::try_from(first).map_err(Error::destination)?;
+            columns.push(Arc::new(Int64Array::from_iter_values(first..first + batch.num_rows() as i64)));
+        }
+        RecordBatch::try_new(SchemaRef::clone(&self.wire), columns).map_err(Error::destination)
     }
 }
 

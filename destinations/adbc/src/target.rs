@@ -12,6 +12,7 @@ use crate::connect::Connect;
 use crate::dialect::Dialect;
 use crate::errors::Shown;
 use crate::part::{Memory, Writer};
+use crate::session::Session;
 use crate::store::{Limits, Store};
 use crate::worker::{Orders, Worker};
 use crate::{migrate, publish};
@@ -65,7 +66,7 @@ impl Adbc {
     /// Has something read from the database, which is not changed; none where it is a file that is not there.
     async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut crate::session::Session, Dialect) -> Result<T> + Send + 'static,
+        work: impl FnOnce(&mut Session, Dialect) -> Result<T> + Send + 'static,
     ) -> Result<Option<T>> {
         let (connect, shown) = (Arc::clone(&self.connect), Arc::clone(&self.shown));
         let read = move || {
@@ -131,7 +132,11 @@ impl Destination for Adbc {
     async fn close(&self) -> Result<()> {
         let worker = self.worker.lock().await.take();
         match worker {
-            Some(worker) => worker.close().await,
+            Some(worker) => {
+                let closed = worker.close().await;
+                self.memory().count_database(0);
+                closed
+            }
             None => Ok(()),
         }
     }

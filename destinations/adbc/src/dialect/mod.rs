@@ -11,6 +11,8 @@ use headwater_sdk::{Column, ColumnType, Stored, TableSchema};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::store::ORDINAL;
+
 /// A database whose SQL is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
