@@ -12,6 +12,7 @@ use headwater_sdk::{Committed, Error, Outcome, Part, Result, TableSchema, WriteM
 
 use crate::dialect::{Dialect, literal, staged_key};
 use crate::errors::passes;
+use crate::session::Session;
 use crate::store::{Store, Waiting};
 
 /// How often a transaction is run again that another was in the way of.
@@ -95,9 +96,7 @@ impl Publish<'_> {
             if let Some(stage) = &self.stage {
                 done.written = self.rows;
                 if !key.is_empty() && self.rows > 1 {
-                    let keys = key.join(", ");
-                    done.written = session
-                        .number(&format!("SELECT count(*) FROM (SELECT 1 FROM {stage} GROUP BY {keys}) AS k"))?;
+                    done.written = self.keys(session, dialect, stage, &key.join(", "))?;
                 }
                 insert = Some(dialect.insert(&self.part.table, stage, done.written < self.rows));
             }
@@ -123,6 +122,16 @@ impl Publish<'_> {
             }
             Ok(done)
         })
+    }
+
+    /// How many different keys wait.
+    fn keys(&self, session: &mut Session, dialect: Dialect, stage: &str, key: &str) -> Result<u64> {
+        if let Some(sql) = dialect.about_keys(stage, key)
+            && session.number(&sql)? == self.rows
+        {
+            return Ok(self.rows);
+        }
+        session.number(&format!("SELECT count(*) FROM (SELECT 1 FROM {stage} GROUP BY {key}) AS k"))
     }
 
     /// The condition that a row of the table has the key of one that waits.

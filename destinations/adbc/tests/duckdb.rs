@@ -1,5 +1,5 @@
 //! What is DuckDB's own: its library, its files, who else has them open, and what is changed in place.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 mod common;
 
@@ -218,6 +218,30 @@ async fn a_large_unit_waits_outside_of_memory() {
     assert_eq!(number(&subject.path(), "SELECT count(*) FROM t"), 10);
     assert_eq!(number(&subject.path(), "SELECT count(*) FROM duckdb_tables()"), 1);
     assert_eq!(std::fs::read_dir(subject.0.path()).unwrap().count(), 1, "nothing is left beside the file");
+}
+
+#[tokio::test]
+async fn the_last_of_equal_keys_stays_in_a_large_unit() {
+    let subject = Duckdb::new();
+    let destination = open(&subject.path());
+    destination.use_memory(&Budget::new(16 << 20));
+    let table = things("t");
+    migrate(&*destination, &table).await.unwrap();
+    for sync in 0..2 {
+        let mut writer = destination.begin(part(&table, HERE, at(sync), MODE)).await.unwrap();
+        for round in 0..3 {
+            let mut rows = items(0..60_000);
+            rows.iter_mut().for_each(|row| row.number = Some(round));
+            for rows in rows.chunks(7000) {
+                writer.write(batch(&table, HERE, at(sync), rows)).await.unwrap();
+            }
+        }
+        let done = writer.commit(Outcome::Complete).await.unwrap();
+        assert_eq!((done.written, done.deleted), (60_000, 0));
+        assert_eq!(number(&subject.path(), "SELECT count(*) FROM t WHERE number = 2"), 60_000);
+        assert_eq!(number(&subject.path(), "SELECT count(*) FROM t"), 60_000);
+    }
+    destination.close().await.unwrap();
 }
 
 /// The process that is killed by the test below.

@@ -173,7 +173,10 @@ impl Dialect {
                 format!("SELECT DISTINCT ON ({key}) {staged} FROM {stage} ORDER BY {key}, ctid DESC")
             }
             _ if doubled => {
-                format!("SELECT {staged} FROM {stage} WHERE rowid IN (SELECT max(rowid) FROM {stage} GROUP BY {key})")
+                let number = if self == Self::Duckdb { ORDINAL } else { "rowid" };
+                format!(
+                    "SELECT {staged} FROM {stage} WHERE {number} IN (SELECT max({number}) FROM {stage} GROUP BY {key})"
+                )
             }
             // SQLite takes ON CONFLICT for a part of the query where it has no WHERE.
             _ => format!("SELECT {staged} FROM {stage} WHERE true"),
@@ -184,6 +187,11 @@ impl Dialect {
             sql.push_str(&on_conflict(schema));
         }
         sql
+    }
+
+    /// A query of the number of different keys, or of fewer, which is cheaper than the exact one.
+    pub fn about_keys(self, stage: &str, key: &str) -> Option<String> {
+        (self == Self::Duckdb).then(|| format!("SELECT count(DISTINCT hash({key})) FROM {stage}"))
     }
 
     /// `CREATE TABLE` of a table that does not exist.
