@@ -17,7 +17,8 @@ fn wrong(error: ArrowError) -> Error {
 }
 
 fn cast(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
-    cast_with_options(array, to, &CastOptions { safe: false, ..CastOptions::default() }).map_err(wrong)
+    // What a type of the database cannot hold is a row's own fault.
+    cast_with_options(array, to, &CastOptions { safe: false, ..CastOptions::default() }).map_err(Error::rejected)
 }
 
 /// A column of a field as one of another field; an error where a value does not fit.
@@ -41,7 +42,7 @@ pub fn convert(from: &Field, to: &Field, array: &ArrayRef) -> Result<ArrayRef> {
         (string, DataType::Utf8) if string.is_string() => cast(array, &DataType::Utf8),
         (_, DataType::Utf8) => Ok(Arc::new(plain::text(&Arc::new(from.clone()), array)?)),
         (DataType::UInt64, DataType::Int64) => cast(array, to.data_type())
-            .map_err(|_| Error::destination("it holds a number beyond 9223372036854775807, the largest here")),
+            .map_err(|_| Error::rejected("it holds a number beyond 9223372036854775807, the largest here")),
         (_, to) => cast(array, to),
     }
 }

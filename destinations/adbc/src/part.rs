@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use headwater_sdk::arrow::array::{Array, RecordBatch};
 use headwater_sdk::memory::Lease;
+use headwater_sdk::pool::batch_bytes;
+use headwater_sdk::rejects::sift;
 use headwater_sdk::{Budget, Committed, Error, Outcome, Part, PartWriter, Result, async_trait};
 
 use crate::dialect::Dialect;
@@ -107,20 +109,32 @@ impl Writer {
         if !same {
             return Err(Error::fatal("a batch has other columns than its table; this is a bug in its connector"));
         }
-        let mut columns = self.part.table.columns.iter().zip(batch.columns());
-        if let Some((column, _)) = columns.find(|(column, array)| column.key && array.null_count() > 0) {
-            let name = &column.name;
-            return Err(Error::destination(format!("a row came without `{name}`, which is part of the key")));
-        }
-        self.held.push(self.columns.convert(&table, batch, self.rows)?);
-        self.rows += batch.num_rows() as u64;
-        let bytes = self.held.last().map_or(0, |batch| batch.get_array_memory_size() as u64) + self.share.lease.bytes();
+        let (mut taken, mut rows) = (Vec::new(), self.rows);
+        sift(self.part.rejects.as_ref(), batch, &mut |batch| {
+            self.check_key(batch)?;
+            taken.push(self.columns.convert(&table, batch, rows)?);
+            rows += batch.num_rows() as u64;
+            Ok(())
+        })?;
+        let bytes = taken.iter().map(batch_bytes).sum::<u64>() + self.share.lease.bytes();
+        self.held.append(&mut taken);
+        self.rows = rows;
         self.share.set(bytes);
         let many = MANY.min(self.share.memory.of_rows());
         if bytes >= many || (bytes >= many / 16 && self.share.memory.is_full()) {
             self.hand_on().await?;
         }
         Ok(())
+    }
+
+    fn check_key(&self, batch: &RecordBatch) -> Result<()> {
+        let mut columns = self.part.table.columns.iter().zip(batch.columns());
+        match columns.find(|(column, array)| column.key && array.null_count() > 0) {
+            None => Ok(()),
+            Some((column, _)) => {
+                Err(Error::rejected(format!("a row came without `{}`, which is part of the key", column.name)))
+            }
+        }
     }
 
     /// Puts what is held into a temporary table of the part's own.

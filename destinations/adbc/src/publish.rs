@@ -32,7 +32,9 @@ pub fn publish(
     outcome: Outcome,
 ) -> Result<Committed> {
     let complete = outcome == Outcome::Complete;
-    let removes = complete && part.mode == WriteMode::OverwriteDeleteStale;
+    // What is missing because it was put aside is not known to be gone.
+    let aside = part.rejects.as_ref().is_some_and(|rejects| rejects.count() > 0);
+    let removes = complete && !aside && part.mode == WriteMode::OverwriteDeleteStale;
     if let Some((column, _)) = part.predicate.iter().find(|(name, _)| part.table.column(name).is_none()) {
         return Err(Error::fatal(format!("units are told by `{column}`, which is not a column of the table")));
     }

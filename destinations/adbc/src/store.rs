@@ -5,7 +5,7 @@ use std::sync::Arc;
 use headwater_sdk::arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use headwater_sdk::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use headwater_sdk::sql::quote;
-use headwater_sdk::{Column, Error, Result, TableSchema};
+use headwater_sdk::{Column, ColumnType, Error, Extension, Result, TableSchema};
 
 use crate::connect::{Connect, Opened};
 use crate::convert::convert;
@@ -131,6 +131,7 @@ pub struct Waiting {
     pub wire: SchemaRef,
     /// Their names and types.
     pub sql: String,
+    dialect: Dialect,
     numbered: bool,
 }
 
@@ -153,7 +154,7 @@ impl Waiting {
             sql.push(format!("{ORDINAL} BIGINT"));
             fields.push(Field::new(ORDINAL, DataType::Int64, true));
         }
-        Self { wire: Arc::new(Schema::new(fields)), sql: sql.join(", "), numbered }
+        Self { wire: Arc::new(Schema::new(fields)), sql: sql.join(", "), dialect, numbered }
     }
 
     /// A batch as the driver is given it, whose first row has this number. The columns of `from` are those that this was
@@ -161,7 +162,12 @@ impl Waiting {
     pub fn convert(&self, from: &Schema, batch: &RecordBatch, first: u64) -> Result<RecordBatch> {
         let columns = from.fields().iter().zip(self.wire.fields()).zip(batch.columns());
         let columns = columns.map(|((from, to), array)| {
-            convert(from, to, array).map_err(|error| error.while_doing(format!("column {}", from.name())))
+            let kind = ColumnType { data_type: from.data_type().clone(), extension: Extension::of(from) };
+            let converted = convert(from, to, array).and_then(|array| {
+                self.dialect.check(&kind, &array)?;
+                Ok(array)
+            });
+            converted.map_err(|error| error.while_doing(format!("column {}", from.name())))
         });
         let mut columns = columns.collect::<Result<Vec<ArrayRef>>>()?;
         if self.numbered {

@@ -4,10 +4,11 @@ mod duckdb;
 mod postgresql;
 mod sqlite;
 
+use headwater_sdk::arrow::array::ArrayRef;
 use headwater_sdk::arrow::datatypes::{DataType, Field};
 use headwater_sdk::sql::{list, on_conflict, quote};
 use headwater_sdk::text::fnv1a;
-use headwater_sdk::{Column, ColumnType, Stored, TableSchema};
+use headwater_sdk::{Column, ColumnType, Result, Stored, TableSchema};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -85,6 +86,14 @@ impl Dialect {
             Self::Sqlite => sqlite::stored(column),
         };
         Stored { name: self.kind(column).sql.into(), ..stored }
+    }
+
+    /// An error where a column, as the driver is given it, has a value that the database would refuse.
+    pub fn check(self, column: &ColumnType, array: &ArrayRef) -> Result<()> {
+        match self {
+            Self::Postgresql => postgresql::check(column, array),
+            Self::Duckdb | Self::Sqlite => Ok(()),
+        }
     }
 
     /// Whether a column of a type can become another in place, with all of its values.

@@ -1,9 +1,10 @@
 //! PostgreSQL's types and catalogue, as far as its ADBC driver takes them. What the driver cannot send in binary form
 //! waits as text. (Destination `postgresql` has more of PostgreSQL's types, such as arrays.)
 
+use headwater_sdk::arrow::array::{ArrayRef, AsArray};
 use headwater_sdk::arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
 use headwater_sdk::plain::is_bytes;
-use headwater_sdk::{ColumnType, Extension, Stored};
+use headwater_sdk::{ColumnType, Error, Extension, Result, Stored};
 
 use super::Kind;
 
@@ -70,6 +71,38 @@ pub fn stored(column: &ColumnType) -> Stored {
         }
         _ => Stored::whole(""),
     }
+}
+
+/// An error where the server would refuse a value: it has neither text nor JSON with U+0000, and hardware addresses of 6
+/// bytes.
+pub fn check(column: &ColumnType, array: &ArrayRef) -> Result<()> {
+    let Some(texts) = array.as_string_opt::<i32>() else { return Ok(()) };
+    let of_json = match column.extension {
+        Some(Extension::Mac) => {
+            let long = texts.iter().flatten().find(|text| text.len() > 17);
+            return long
+                .map_or(Ok(()), |text| Err(Error::rejected(format!("{text} is longer than PostgreSQL's macaddr"))));
+        }
+        Some(Extension::Json) => true,
+        Some(_) => false,
+        None => column.data_type.is_nested(),
+    };
+    // Mostly there is none in all of the column's bytes.
+    if texts.values().contains(&0) && texts.iter().flatten().any(|text| text.contains('\0')) {
+        return Err(Error::rejected("it has text with U+0000, which PostgreSQL does not take"));
+    }
+    if of_json && texts.iter().flatten().any(has_escaped_zero) {
+        return Err(Error::rejected("it has JSON with \\u0000, which PostgreSQL does not take"));
+    }
+    Ok(())
+}
+
+/// Whether a JSON text has the escape of U+0000: one that is not itself behind a backslash.
+fn has_escaped_zero(json: &str) -> bool {
+    json.match_indices("\\u0000").any(|(at, _)| {
+        let before = json.as_bytes()[..at].iter().rev().take_while(|byte| **byte == b'\\').count();
+        before % 2 == 0
+    })
 }
 
 fn numeric(text: &str) -> Option<(i64, i64)> {
