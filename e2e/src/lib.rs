@@ -4,6 +4,7 @@
 //! The tests of this package run the real binary against it. They need a Python with moto, and the binary:
 //! `cargo xtask test` prepares both and names them in [`PYTHON`] and [`BINARY`].
 
+pub mod drivers;
 pub mod environment;
 pub mod headwater;
 pub mod local_aws;
@@ -24,6 +25,9 @@ pub const PYTHON: &str = "HEADWATER_TEST_PYTHON";
 
 /// The environment variable that names the binary under test.
 pub const BINARY: &str = "HEADWATER_TEST_BINARY";
+
+/// The environment variable that names the library of DuckDB that the tests load.
+pub const DUCKDB: &str = "HEADWATER_TEST_DUCKDB";
 
 /// The account that moto takes every caller to be of who has not assumed a role elsewhere.
 pub const ACCOUNT: &str = "123456789012";

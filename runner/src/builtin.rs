@@ -98,7 +98,9 @@ impl Registry {
                 Builtin::new("xkcd", headwater_xkcd::connector),
             ],
             destinations: vec![
+                Builtin::new("adbc", headwater_adbc::destination),
                 Builtin::new("clickhouse", headwater_clickhouse::destination),
+                Builtin::new("duckdb", headwater_adbc::duckdb::destination),
                 Builtin::new("file", headwater_file::destination),
                 Builtin::new("postgresql", headwater_postgresql::destination),
                 Builtin::new("sqlite", headwater_sqlite::destination),

@@ -7,6 +7,7 @@ mod bench;
 mod binary;
 mod debian;
 mod demo;
+mod duckdb;
 mod fidelity;
 mod process;
 mod python;

@@ -3,11 +3,11 @@
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result};
-use headwater_e2e::{BINARY, PYTHON, isolate};
+use headwater_e2e::{BINARY, DUCKDB, PYTHON, isolate};
 
 use crate::process::{Steps, both, output_of, shown, status_of};
 use crate::python::{self, Packages};
-use crate::{binary, debian};
+use crate::{binary, debian, duckdb};
 
 /// What `cargo xtask test` is told.
 #[derive(clap::Args)]
@@ -26,10 +26,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let target = binary::target_folder()?;
     let steps = Steps::begin();
     steps.step("postgresql", debian::postgresql)?;
-    let (python, binary) = both(
-        || steps.step("python", || python::prepare(&target, Packages::All)),
-        || steps.step("binary", binary::build),
-    )?;
+    let prepare = || {
+        let python = steps.step("python", || python::prepare(&target, Packages::All))?;
+        let duckdb = steps.step("duckdb", || duckdb::prepare(&target, &python))?;
+        Ok((python, duckdb))
+    };
+    let ((python, duckdb), binary) = both(prepare, || steps.step("binary", binary::build))?;
     let mut test = binary::cargo();
     // Asked where it is going to run, because a toolchain's own cargo may not know of the extension.
     let nextest = output_of(binary::cargo().args(["nextest", "--version"])).is_ok();
@@ -42,7 +44,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut examples = binary::cargo();
     examples.args(["test", "--locked", "--workspace", "--doc", "--quiet"]);
     let prepared = |command: &mut Command| {
-        isolate(command).env(PYTHON, &python).env(BINARY, &binary).stdin(Stdio::null());
+        isolate(command).env(PYTHON, &python).env(DUCKDB, &duckdb).env(BINARY, &binary).stdin(Stdio::null());
     };
     prepared(&mut test);
     prepared(&mut examples);

@@ -1,0 +1,99 @@
+//! Columns as a driver takes them: our extension types are bytes in Arrow, and few drivers know all of Arrow's types.
+
+use std::sync::Arc;
+
+use headwater_sdk::arrow::array::{
+    Array, ArrayRef, AsArray, GenericListArray, MapArray, OffsetSizeTrait, StringBuilder, StructArray,
+    TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray, TimestampSecondArray,
+};
+use headwater_sdk::arrow::compute::{CastOptions, cast_with_options};
+use headwater_sdk::arrow::datatypes::{DataType, Field, FieldRef, Fields, TimeUnit};
+use headwater_sdk::arrow::error::ArrowError;
+use headwater_sdk::plain::{self, TimeStyle};
+use headwater_sdk::{Error, Extension, Result};
+
+fn wrong(error: ArrowError) -> Error {
+    Error::destination(error)
+}
+
+fn cast(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
+    // What a type of the database cannot hold is a row's own fault.
+    cast_with_options(array, to, &CastOptions { safe: false, ..CastOptions::default() }).map_err(Error::rejected)
+}
+
+/// A column of a field as one of another field; an error where a value does not fit.
+pub fn convert(from: &Field, to: &Field, array: &ArrayRef) -> Result<ArrayRef> {
+    if let Some(extension) = Extension::of(from) {
+        return match to.data_type() {
+            DataType::FixedSizeBinary(_) => Ok(Arc::clone(array)),
+            _ => Ok(Arc::new(plain::extension_text(extension, array)?)),
+        };
+    }
+    match (from.data_type(), to.data_type()) {
+        (from, to) if from == to => Ok(Arc::clone(array)),
+        (DataType::List(from), DataType::List(to)) => list::<i32>(from, to, array),
+        (DataType::LargeList(from), DataType::LargeList(to)) => list::<i64>(from, to, array),
+        (DataType::FixedSizeList(item, _), DataType::List(to)) => {
+            list::<i32>(item, to, &cast(array, &DataType::List(Arc::clone(item)))?)
+        }
+        (DataType::Struct(from), DataType::Struct(to)) => Ok(Arc::new(structure(from, to, array.as_struct())?)),
+        (DataType::Map(from, _), DataType::Map(to, sorted)) => map(from, to, *sorted, array.as_map()),
+        (DataType::Timestamp(unit, _), DataType::Utf8) => Ok(times(array, *unit)),
+        (string, DataType::Utf8) if string.is_string() => cast(array, &DataType::Utf8),
+        (_, DataType::Utf8) => Ok(Arc::new(plain::text(&Arc::new(from.clone()), array)?)),
+        (DataType::UInt64, DataType::Int64) => cast(array, to.data_type())
+            .map_err(|_| Error::rejected("it holds a number beyond 9223372036854775807, the largest here")),
+        (_, to) => cast(array, to),
+    }
+}
+
+fn list<O: OffsetSizeTrait>(from: &FieldRef, to: &FieldRef, array: &ArrayRef) -> Result<ArrayRef> {
+    let list = array.as_list::<O>();
+    let values = convert(from, to, list.values())?;
+    let list = GenericListArray::<O>::try_new(Arc::clone(to), list.offsets().clone(), values, list.nulls().cloned());
+    Ok(Arc::new(list.map_err(wrong)?))
+}
+
+fn structure(from: &Fields, to: &Fields, array: &StructArray) -> Result<StructArray> {
+    let columns = from.iter().zip(to).zip(array.columns()).map(|((from, to), column)| convert(from, to, column));
+    StructArray::try_new(to.clone(), columns.collect::<Result<_>>()?, array.nulls().cloned()).map_err(wrong)
+}
+
+fn map(from: &FieldRef, to: &FieldRef, sorted: bool, array: &MapArray) -> Result<ArrayRef> {
+    let (DataType::Struct(from), DataType::Struct(fields)) = (from.data_type(), to.data_type()) else {
+        return Err(Error::fatal("a map whose entries are no pairs"));
+    };
+    let entries = structure(from, fields, array.entries())?;
+    let map = MapArray::try_new(Arc::clone(to), array.offsets().clone(), entries, array.nulls().cloned(), sorted);
+    Ok(Arc::new(map.map_err(wrong)?))
+}
+
+/// Points in time as text that sorts, and that SQLite's date functions read.
+fn times(array: &ArrayRef, unit: TimeUnit) -> ArrayRef {
+    let mut builder = StringBuilder::with_capacity(array.len(), array.len() * 26);
+    let mut buffer = Vec::new();
+    let any = array.as_any();
+    let value = |row: usize| -> i64 {
+        macro_rules! of {
+            ($type:ty) => {
+                any.downcast_ref::<$type>().map_or(0, |array| array.value(row))
+            };
+        }
+        match unit {
+            TimeUnit::Second => of!(TimestampSecondArray),
+            TimeUnit::Millisecond => of!(TimestampMillisecondArray),
+            TimeUnit::Microsecond => of!(TimestampMicrosecondArray),
+            TimeUnit::Nanosecond => of!(TimestampNanosecondArray),
+        }
+    };
+    for row in 0..array.len() {
+        if array.is_null(row) {
+            builder.append_null();
+            continue;
+        }
+        buffer.clear();
+        plain::write_time(value(row), unit, TimeStyle::Sql, &mut buffer);
+        builder.append_value(String::from_utf8_lossy(&buffer));
+    }
+    Arc::new(builder.finish())
+}

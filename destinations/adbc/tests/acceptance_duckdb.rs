@@ -1,0 +1,6 @@
+//! The acceptance suite on the real thing: see `common`.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+headwater_sdk::acceptance!(common::duckdb::Duckdb::new());
