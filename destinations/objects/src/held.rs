@@ -17,7 +17,6 @@ use crate::spill::{Disk, Spilled};
 const FEW_ROWS: usize = 4096;
 
 /// All open parts.
-#[derive(Debug)]
 pub struct Open {
     memory: Memory,
     disk: Arc<Disk>,
@@ -28,7 +27,6 @@ pub struct Open {
 }
 
 /// The rows of a part, as others see it.
-#[derive(Debug)]
 struct Part {
     rows: Mutex<Rows>,
     /// Bytes in memory, for those who look for the largest part.
@@ -36,7 +34,6 @@ struct Part {
 }
 
 /// Rows in their order: first those on disk, then those in memory.
-#[derive(Debug)]
 pub struct Rows {
     spilled: Vec<Spilled>,
     batches: Vec<RecordBatch>,
@@ -44,7 +41,6 @@ pub struct Rows {
 }
 
 /// A part's rows; they are forgotten when it is dropped.
-#[derive(Debug)]
 pub struct Held {
     open: Arc<Open>,
     number: u64,
