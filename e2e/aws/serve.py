@@ -13,6 +13,7 @@ order is answered with a line on standard output:
     calls                  how many calls of the service were answered so far
 """
 
+import functools
 import io
 import os
 import re
@@ -22,9 +23,7 @@ from xml.sax.saxutils import escape
 
 from moto import settings
 from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT
-from moto.ec2.models import vpcs
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
-from moto.s3.models import s3_backends
 from werkzeug.serving import make_server
 
 HOST = "127.0.0.1"
@@ -59,6 +58,8 @@ class Orders:
         environ["wsgi.input"] = io.BytesIO(body)
         text = f"{environ['PATH_INFO']}?{environ.get('QUERY_STRING', '')}\n{body.decode('utf-8', 'replace')}"
         with self.lock:
+            if "/ec2/" in environ.get("HTTP_AUTHORIZATION", ""):
+                prepare_ec2()
             if self.left is not None:
                 if self.left == 0:
                     os._exit(3)
@@ -106,8 +107,20 @@ def rename(app, environ, start_response, wrong, right):
     return [body]
 
 
+@functools.cache
+def prepare_ec2():
+    """Not before it is needed, because EC2 takes longer to load than all that others need."""
+    from moto.ec2.models import vpcs
+
+    # To list the services that a VPC endpoint can be made for, moto loads all services that it has, and most are not
+    # installed here with what they need. It has a list of names for the others.
+    vpcs.IMPLEMENTED_ENDPOINT_SERVICES = []
+
+
 def other_region(environ):
     """The region of the call's bucket, where the call is signed for another one."""
+    from moto.s3.models import s3_backends
+
     match = re.search(r"Credential=[^/]+/[^/]+/([^/]+)/s3/", environ.get("HTTP_AUTHORIZATION", ""))
     bucket = s3_backends[ACCOUNT]["aws"].buckets.get(environ["PATH_INFO"].split("/")[1])
     return bucket.region_name if match and bucket and bucket.region_name != match[1] else None
@@ -135,9 +148,6 @@ def refuse(environ, start_response, status, code, more=()):
 
 
 def main():
-    # To list the services that a VPC endpoint can be made for, moto loads all services that it has, and most are not
-    # installed here with what they need. It has a list of names for the others.
-    vpcs.IMPLEMENTED_ENDPOINT_SERVICES = []
     orders = Orders(DomainDispatcherApplication(create_backend_app))
     server = make_server(HOST, 0, orders, threaded=True, request_handler=MotoRequestHandler)
     # Moto puts its own address into some answers (SQS's queues, for one).
