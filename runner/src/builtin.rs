@@ -101,6 +101,8 @@ impl Registry {
                 Builtin::new("clickhouse", headwater_clickhouse::destination),
                 Builtin::new("file", headwater_file::destination),
                 Builtin::new("postgresql", headwater_postgresql::destination),
+                #[cfg(feature = "s3")]
+                Builtin::new("s3", headwater_s3::destination),
                 Builtin::new("sqlite", headwater_sqlite::destination),
             ],
         }
