@@ -11,6 +11,8 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
+use crate::unverified::Unverified;
+
 /// Connections to one host that are kept without being used: as many as there are calls at once by default, because
 /// each of them may have been one host's, and a new one costs more than most calls.
 const IDLE_PER_HOST: usize = 128;
@@ -38,6 +40,11 @@ pub fn client_trusting(pem: &[u8]) -> Result<SharedHttpClient, String> {
     let trusted = TrustStore::default().with_pem_certificate(pem);
     let context = TlsContext::builder().with_trust_store(trusted).build();
     context.map(with).map_err(|error| error.to_string())
+}
+
+/// The same, which does not verify whom it speaks with. An error says what is wrong with the TLS library.
+pub fn client_unverified() -> Result<SharedHttpClient, String> {
+    Unverified::new(IDLE, IDLE_PER_HOST).map(SharedHttpClient::new)
 }
 
 fn with(context: TlsContext) -> SharedHttpClient {

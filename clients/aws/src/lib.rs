@@ -7,3 +7,4 @@
 pub mod errors;
 pub mod http;
 mod permissions;
+mod unverified;

@@ -14,7 +14,7 @@ use headwater_aws_client::http;
 use headwater_sdk::{Error, Result};
 use secrecy::ExposeSecret;
 
-use crate::spec::Settings;
+use crate::spec::{Settings, Trust};
 
 /// Where servers other than Amazon's are said to be that do not know regions.
 const ANY_REGION: &str = "us-east-1";
@@ -27,9 +27,10 @@ const SESSION: &str = "headwater";
 
 /// Makes the client. Files and the environment are read, and nothing is called.
 pub async fn client(settings: &Settings) -> Result<Client> {
-    let http = match &settings.ca_file {
-        None => http::client(),
-        Some(file) => {
+    let http = match &settings.trust {
+        Trust::System => http::client(),
+        Trust::Anyone => http::client_unverified().map_err(Error::destination)?,
+        Trust::File(file) => {
             let failed = |why: String| Error::fatal(format!("`ca_file: {}` cannot be used: {why}", file.display()));
             let pem = std::fs::read(file).map_err(|error| failed(error.to_string()))?;
             http::client_trusting(&pem).map_err(failed)?

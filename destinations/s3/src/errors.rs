@@ -2,7 +2,7 @@
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use headwater_aws_client::errors::{Failure, NO_ENDPOINT, error};
+use headwater_aws_client::errors::{CERTIFICATE, Failure, NO_ENDPOINT, error};
 use headwater_sdk::{Class, Error};
 
 use crate::spec::Settings;
@@ -30,6 +30,7 @@ pub fn explain<E: Failure>(call: &str, failure: &SdkError<E, HttpResponse>, sett
             Some(endpoint) => format!("is anything listening at {endpoint}? (`endpoint`)"),
             None => "is the network up, is `region` right, and does a proxy stand in between?".to_owned(),
         },
+        (_, Some(CERTIFICATE)) => "name the file of it, or of whoever signed it, in `ca_file`".to_owned(),
         (_, Some("NoCredentials")) => match &settings.identity.profile {
             Some(profile) => format!("does the profile `{profile}` exist, and is it logged in?"),
             None => "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or `local_profile`".to_owned(),

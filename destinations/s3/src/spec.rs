@@ -50,7 +50,8 @@ pub struct Spec {
     /// Certificates in PEM of those who may certify the endpoint, beside those that the system trusts.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
-    /// Refused as `true`: name the endpoint's certificate in `ca_file` instead.
+    /// Whether the endpoint's certificate is not verified. Whoever stands in between can then read and change what is
+    /// written; `ca_file` is the better way.
     #[serde(default)]
     pub endpoint_skip_tls_verify: bool,
     /// The profile of AWS's configuration files whose credentials are used.
@@ -142,6 +143,17 @@ pub struct Identity {
     pub role: Option<(String, Option<String>, Option<String>)>,
 }
 
+/// Who may certify the endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trust {
+    /// Those that the system trusts.
+    System,
+    /// Those in a file too.
+    File(PathBuf),
+    /// It is not asked.
+    Anyone,
+}
+
 /// A spec that has been checked.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -151,7 +163,7 @@ pub struct Settings {
     pub root: String,
     pub endpoint: Option<String>,
     pub path_style: bool,
-    pub ca_file: Option<PathBuf>,
+    pub trust: Trust,
     pub identity: Identity,
     pub encryption: Option<(ServerSideEncryption, Option<String>)>,
     pub acl: Option<ObjectCannedAcl>,
@@ -186,7 +198,11 @@ impl Spec {
             root: layout.template.root().to_owned(),
             endpoint: self.endpoint.clone(),
             path_style: self.use_path_style,
-            ca_file: self.ca_file.clone(),
+            trust: match &self.ca_file {
+                _ if self.endpoint_skip_tls_verify => Trust::Anyone,
+                Some(file) => Trust::File(file.clone()),
+                None => Trust::System,
+            },
             identity: self.identity()?,
             encryption: self.encryption()?,
             acl: self.acl()?,
@@ -220,10 +236,10 @@ impl Spec {
         {
             return Some(format!("`endpoint: {endpoint}` is not a URL, such as https://minio.example.com:9000"));
         }
-        if self.endpoint_skip_tls_verify {
+        if self.endpoint_skip_tls_verify && (self.endpoint.is_none() || self.ca_file.is_some()) {
             return Some(
-                "`endpoint_skip_tls_verify: true` would hand the credentials to whoever answers; name the endpoint's \
-                 certificate in `ca_file` instead"
+                "`endpoint_skip_tls_verify: true` is for an `endpoint` of your own whose certificate is in no `ca_file`; \
+                 leave it out"
                     .to_owned(),
             );
         }

@@ -19,7 +19,7 @@ const STALE: WriteMode = WriteMode::OverwriteDeleteStale;
 const NAME: &str = "lake/t/aws.123456789012.eu-west-1.jsonl";
 /// With it, what has more than 5 MiB is sent in parts, one at a time.
 const LITTLE: u64 = 32 << 20;
-const KEPT: Committed = Committed { written: 0, deleted: 0, kept_earlier: true };
+const KEPT: Committed = Committed { written: 0, deleted: 0, rejected: 0, kept_earlier: true };
 
 fn json(bucket: &Bucket) -> Spec {
     Spec { format: Format::Jsonl, ..bucket.spec("lake") }
@@ -57,6 +57,33 @@ async fn write(
     outcome: Outcome,
 ) -> headwater_sdk::Result<Committed> {
     begin(destination, part(&things("t"), HERE, at(sync), STALE), rows).await.commit(outcome).await
+}
+
+/// Stands before a server and speaks TLS, with a certificate in the file of the name that is answered.
+async fn encrypted(bucket: &Bucket, folder: &std::path::Path) -> (String, std::path::PathBuf) {
+    let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let file = folder.join("certificate.pem");
+    std::fs::write(&file, certified.cert.pem()).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = config.with_no_client_auth().with_single_cert(vec![certified.cert.der().clone()], key).unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("https://{}", listener.local_addr().unwrap());
+    let server = bucket.endpoint.trim_start_matches("http://").to_owned();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (acceptor, server) = (acceptor.clone(), server.clone());
+            tokio::spawn(async move {
+                // Whoever does not trust the certificate goes away.
+                let Ok(mut stream) = acceptor.accept(stream).await else { return };
+                let mut server = tokio::net::TcpStream::connect(server).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut stream, &mut server).await;
+            });
+        }
+    });
+    (endpoint, file)
 }
 
 /// The names of the rows of an object.
@@ -325,6 +352,30 @@ async fn what_is_wrong_with_a_bucket_is_said() {
     assert!(!format!("{wrong:?} {error}").contains("not-the-secret"));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_endpoint_is_verified_as_it_is_asked_for() {
+    let bucket = Bucket::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (endpoint, certificate) = encrypted(&bucket, folder.path()).await;
+    let other = folder.path().join("other.pem");
+    std::fs::write(&other, "no certificate").unwrap();
+    let spec = |ca_file: Option<&std::path::PathBuf>, endpoint_skip_tls_verify| Spec {
+        endpoint: Some(endpoint.clone()),
+        ca_file: ca_file.cloned(),
+        endpoint_skip_tls_verify,
+        ..json(&bucket)
+    };
+    for (sync, spec) in [(0, spec(Some(&certificate), false)), (1, spec(None, true))] {
+        let destination = ready(spec, &Budget::new(LITTLE)).await;
+        write(&*destination, sync, &large(0..16_000), Outcome::Complete).await.unwrap();
+        assert_eq!(rows(&bucket, NAME).await.len(), 16_000);
+    }
+    let error = checked(spec(None, false)).await;
+    assert!(error.contains("certificate is not accepted") && error.contains("in `ca_file`"), "{error}");
+    let error = destination(spec(Some(&other), false)).unwrap().check().await.unwrap_err().to_string();
+    assert!(error.contains("`ca_file: ") && error.contains("there is no certificate in it"), "{error}");
+}
+
 #[test]
 fn specs_are_strict() {
     let refused = |json: &str| {
@@ -350,7 +401,7 @@ fn specs_are_strict() {
         (r#"{"bucket": "b", "path": "./a"}"#, "no . or .."),
         (r#"{"bucket": "b", "path": "a/{{TABEL}}"}"#, "did you mean {{TABLE}}?"),
         (r#"{"bucket": "b", "path": "a", "endpoint": "localhost:9000"}"#, "is not a URL"),
-        (r#"{"bucket": "b", "path": "a", "endpoint_skip_tls_verify": true}"#, "`ca_file` instead"),
+        (r#"{"bucket": "b", "path": "a", "endpoint_skip_tls_verify": true}"#, "an `endpoint` of your own"),
         (r#"{"bucket": "b", "path": "a", "no_rotate": true}"#, "leave `no_rotate` out"),
         (r#"{"bucket": "b", "path": "a", "batch_size": 0}"#, "`batch_size` must be at least 1"),
         (r#"{"bucket": "b", "path": "a", "athena": true, "format": "jsonl"}"#, "set `format: parquet`"),
