@@ -10,8 +10,8 @@ use serde::Deserialize;
 pub struct Spec {
     /// A folder such as `./cloud`, or a file name with placeholders such as `./cloud/{{TABLE}}/{{UNIT}}.{{FORMAT}}`.
     /// A folder FOLDER means `FOLDER/{{TABLE}}/{{UNIT}}.{{FORMAT}}`, and in write mode `append`
-    /// `FOLDER/{{TABLE}}/{{SYNC_ID}}.{{UNIT}}.{{FORMAT}}`. The placeholders: `{{TABLE}}`; `{{UNIT}}` (source and scope,
-    /// such as `aws.123456789012.eu-west-1`); `{{SOURCE}}`; `{{FORMAT}}` (the file name's extension); and only in
+    /// `FOLDER/{{TABLE}}/{{SYNC_ID}}.{{UNIT}}.{{FORMAT}}`. The placeholders: `{{TABLE}}`, `{{TABLE_HYPHEN}}`
+    /// (with hyphens for underscores); `{{UNIT}}` (source and scope, such as `aws.123456789012.eu-west-1`); `{{SOURCE}}`; `{{FORMAT}}` (the file name's extension); and only in
     /// `append` `{{SYNC_ID}}` (the sync's start), `{{YEAR}}`, `{{MONTH}}`, `{{DAY}}`, `{{HOUR}}`, `{{MINUTE}}` (the
     /// same start, in UTC) and `{{UUID}}` (another one for each file).
     #[schemars(length(min = 1))]
