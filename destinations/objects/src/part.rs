@@ -185,6 +185,8 @@ impl<S: Store> State<S> {
                 fewer
             }
         };
+        // What is on its way counts too, and it takes the place of rows of other parts.
+        self.held.make_room()?;
         Ok((whole, rows - superseded.len() as u64, right))
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! An object is encoded into an unnamed file of the folder for temporary files (`TMPDIR`), and sent when its unit has
 //! finished: with one call where it is small, and else in parts of 5 to 8 MiB, several at once, which together become the
-//! object in one moment. Only parts on their way are in memory, at most half of what the destination may hold; so neither
+//! object in one moment. Only parts on their way are in memory, at most a quarter of what the destination may hold; so neither
 //! the number of tables nor the size of an object matters. (From 80 GB on parts are larger, because S3 takes no more than
 //! 10,000 of them.) What a failed or given up upload has sent is removed at once, and what a killed process has, by a sync
 //! two days later.

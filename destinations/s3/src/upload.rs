@@ -33,7 +33,7 @@ const PERMIT: u64 = 64 << 10;
 /// The name under which an object says which upload it is of, where that is asked later.
 const UPLOAD: &str = "headwater-upload";
 
-/// Memory for what is on its way, over all uploads: half of what the destination may hold.
+/// Memory for what is on its way, over all uploads: a quarter of what the destination may hold.
 #[derive(Debug, Clone)]
 pub struct Room {
     memory: Memory,
@@ -49,10 +49,10 @@ struct Taken {
 }
 
 impl Room {
-    /// The destination's memory, of which no more than half is taken.
+    /// The destination's memory, of which no more than a quarter is taken.
     pub fn new(memory: &Memory) -> Self {
         let part = (memory.allowed() / 16).clamp(LEAST_PART, MOST_PART);
-        let most = (memory.allowed() / 2).max(part + CONNECTION).div_ceil(PERMIT);
+        let most = (memory.allowed() / 4).max(part + CONNECTION).div_ceil(PERMIT);
         let most = most.min(u64::from(u32::MAX)).min(Semaphore::MAX_PERMITS as u64);
         let permits = Arc::new(Semaphore::new(usize::try_from(most).unwrap_or(Semaphore::MAX_PERMITS)));
         Self { memory: memory.clone(), permits, most, part }
@@ -339,15 +339,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_more_is_on_its_way_than_half_of_what_may_be_held() {
+    async fn no_more_is_on_its_way_than_a_quarter_of_what_may_be_held() {
         let budget = Budget::new(512 << 20);
         let room = Room::new(&Memory::new(&budget));
         let mut taken = Vec::new();
         while room.permits.available_permits() as u64 * PERMIT >= MOST_PART + CONNECTION {
             taken.push(room.take(MOST_PART).await);
         }
-        assert_eq!(taken.len(), 7);
-        assert!(budget.used() <= (512 << 20) / 8);
+        assert_eq!(taken.len(), 3);
+        assert!(budget.used() <= (512 << 20) / 16);
         drop(taken);
         assert_eq!(budget.used(), 0);
         // What is larger than all of it is sent alone.

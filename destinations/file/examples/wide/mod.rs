@@ -12,6 +12,10 @@ use headwater_sdk::{Column, Part, RawJson, TableSchema, Timestamp, Value, WriteM
 
 const ROWS: usize = 1000;
 
+/// The allocator of the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn column<T: Value>(name: String, key: bool) -> Column {
     let mut column = Column::new(&name, T::column_type(), "A column.");
     (column.nullable, column.key) = (!key, key);
