@@ -75,7 +75,7 @@ async fn two_processes_do_not_keep_one_state() {
 
     // Two that begin at once: the one that was faster is overtaken or the other fails, and nothing is mixed.
     let (one, two) = (store(&bucket, "l").await, store(&bucket, "l").await);
-    (one.load().await.unwrap(), two.load().await.unwrap());
+    assert_eq!((one.load().await.unwrap(), two.load().await.unwrap()), (None, None));
     one.start(at(0), "f").await.unwrap();
     assert!(two.start(at(1), "f").await.unwrap_err().to_string().contains("another sync"));
     one.add(&hashes(0..1)).await.unwrap();
