@@ -9,17 +9,20 @@ order is answered with a line on standard output:
                            answer the next N calls in whose path or body TEXT stands with an error of AWS's form
     check-credentials      from now on answer only to those who sign with a key that was made here, and allow them
                            no more than their policies do
+    check-regions          from now on send those on who look for a bucket of S3 in another region than its own
     calls                  how many calls of the service were answered so far
 """
 
+import functools
 import io
 import os
+import re
 import sys
 import threading
 from xml.sax.saxutils import escape
 
 from moto import settings
-from moto.ec2.models import vpcs
+from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
@@ -42,6 +45,7 @@ class Orders:
         self.lock = threading.Lock()
         self.answered = 0
         self.left = None
+        self.regions = False
         self.failures = []
 
     def __call__(self, environ, start_response):
@@ -54,6 +58,8 @@ class Orders:
         environ["wsgi.input"] = io.BytesIO(body)
         text = f"{environ['PATH_INFO']}?{environ.get('QUERY_STRING', '')}\n{body.decode('utf-8', 'replace')}"
         with self.lock:
+            if "/ec2/" in environ.get("HTTP_AUTHORIZATION", ""):
+                prepare_ec2()
             if self.left is not None:
                 if self.left == 0:
                     os._exit(3)
@@ -64,6 +70,9 @@ class Orders:
                 failure[2] -= 1
         if failure:
             return refuse(environ, start_response, failure[0], failure[1])
+        elsewhere = self.regions and other_region(environ)
+        if elsewhere:
+            return refuse(environ, start_response, "301", "PermanentRedirect", [("x-amz-bucket-region", elsewhere)])
         misnamed = MISNAMED.get(environ.get("QUERY_STRING", "").removesuffix("="))
         if misnamed and environ["REQUEST_METHOD"] == "GET":
             return rename(self.app, environ, start_response, *misnamed)
@@ -79,6 +88,8 @@ class Orders:
                 self.failures.append([status, code, int(times), text])
             elif word == "check-credentials":
                 settings.INITIAL_NO_AUTH_ACTION_COUNT = 0
+            elif word == "check-regions":
+                self.regions = True
             elif word == "calls":
                 return str(self.answered)
             else:
@@ -96,7 +107,26 @@ def rename(app, environ, start_response, wrong, right):
     return [body]
 
 
-def refuse(environ, start_response, status, code):
+@functools.cache
+def prepare_ec2():
+    """Not before it is needed, because EC2 takes longer to load than all that others need."""
+    from moto.ec2.models import vpcs
+
+    # To list the services that a VPC endpoint can be made for, moto loads all services that it has, and most are not
+    # installed here with what they need. It has a list of names for the others.
+    vpcs.IMPLEMENTED_ENDPOINT_SERVICES = []
+
+
+def other_region(environ):
+    """The region of the call's bucket, where the call is signed for another one."""
+    from moto.s3.models import s3_backends
+
+    match = re.search(r"Credential=[^/]+/[^/]+/([^/]+)/s3/", environ.get("HTTP_AUTHORIZATION", ""))
+    bucket = s3_backends[ACCOUNT]["aws"].buckets.get(environ["PATH_INFO"].split("/")[1])
+    return bucket.region_name if match and bucket and bucket.region_name != match[1] else None
+
+
+def refuse(environ, start_response, status, code, more=()):
     """Answers with an error: S3 has a form of its own, the others that moto serves here share the query protocol's."""
     message = escape(f"ordered by a test: {code}")
     if "/s3/" in environ.get("HTTP_AUTHORIZATION", ""):
@@ -111,15 +141,13 @@ def refuse(environ, start_response, status, code):
             f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
             "<RequestId>local</RequestId></ErrorResponse>"
         )
-    data = ('<?xml version="1.0" encoding="UTF-8"?>\n' + body).encode()
-    start_response(f"{status} Ordered", [("Content-Type", "text/xml"), ("Content-Length", str(len(data)))])
+    # The answer to a HEAD has no body.
+    data = b"" if environ["REQUEST_METHOD"] == "HEAD" else ('<?xml version="1.0" encoding="UTF-8"?>\n' + body).encode()
+    start_response(f"{status} Ordered", [("Content-Type", "text/xml"), ("Content-Length", str(len(data))), *more])
     return [data]
 
 
 def main():
-    # To list the services that a VPC endpoint can be made for, moto loads all services that it has, and most are not
-    # installed here with what they need. It has a list of names for the others.
-    vpcs.IMPLEMENTED_ENDPOINT_SERVICES = []
     orders = Orders(DomainDispatcherApplication(create_backend_app))
     server = make_server(HOST, 0, orders, threaded=True, request_handler=MotoRequestHandler)
     # Moto puts its own address into some answers (SQS's queues, for one).

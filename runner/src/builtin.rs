@@ -103,6 +103,8 @@ impl Registry {
                 Builtin::new("duckdb", headwater_adbc::duckdb::destination),
                 Builtin::new("file", headwater_file::destination),
                 Builtin::new("postgresql", headwater_postgresql::destination),
+                #[cfg(feature = "s3")]
+                Builtin::new("s3", headwater_s3::destination),
                 Builtin::new("sqlite", headwater_sqlite::destination),
             ],
         }

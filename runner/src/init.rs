@@ -48,6 +48,17 @@ spec:
 #     # A folder with a folder for each table. Formats: parquet, jsonl, csv.
 #     path: data
 #     format: parquet
+# ---
+# kind: destination
+# spec:
+#   name: lake
+#   path: s3
+#   spec:
+#     # The credentials are those of the AWS command line. For MinIO and others: endpoint, access_key_id, secret_access_key.
+#     bucket: my-lake
+#     region: eu-west-1
+#     path: inventory
+#     format: parquet
 ";
 
 const AWS: &str = "\

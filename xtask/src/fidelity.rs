@@ -32,7 +32,8 @@ const HEAD: &str = "\
 Values of every Arrow type, those at the edges and random ones, are written to each destination and read back by other
 means. What is not in the last column comes back as it was, if not always as the same type: where a destination has no
 such type, the value is text that says all of it. What is lost is also said once in each sync that has such a column. A unit
-with a value that is refused fails, and says so.
+with a value that is refused fails, and says so. Destination `s3` stores what `file` does; its tests compare it with the same
+tables.
 ";
 
 /// The document; none where there are no results.

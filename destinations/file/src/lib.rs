@@ -1,55 +1,25 @@
-//! Destination file: Parquet, JSON Lines and CSV in a local folder.
+//! Destination file: Parquet, JSON Lines and CSV in a local folder. What the files hold, and how they come to be, is
+//! told in `headwater_objects`.
 //!
-//! The rows of one table that belong to one unit are one file, which appears when the unit has finished. In write mode
-//! `overwrite-delete-stale` it replaces the unit's file of the earlier sync; a unit that finished with errors does not
-//! replace a file that is there. In write mode `append` every sync adds a file per unit. Write mode `overwrite` would
-//! mean to change files in place, and is refused. How many earlier rows a replaced file had is not counted. Files of
-//! another format, and of units that are not synced any more, stay.
-//!
-//! | Arrow | Parquet | JSON Lines | CSV |
-//! | --- | --- | --- | --- |
-//! | bool, numbers, text | the same | bool, number, string; NaN and infinities are null | the same; `NaN`, `inf` |
-//! | timestamps | TIMESTAMP in UTC | RFC 3339, `2026-11-21T08:59:02.123456Z` | as in JSON Lines |
-//! | binary | BYTE_ARRAY | base64 | base64 |
-//! | json | STRING of logical type JSON | the JSON value itself | JSON text |
-//! | uuid, inet, mac | STRING: hyphenated, CIDR, `aa:bb:…` | string | the same text |
-//! | lists, other nested types | LIST and so on | array, object | JSON text |
-//! | null | null | null | an empty field, like an empty text |
-//!
-//! UUIDs are text in Parquet too, because Spark refuses a file with Parquet's UUID type; DuckDB, pandas and Polars read
-//! either. Parquet files keep the Arrow schema with CloudQuery's metadata; a column that was of one of its extension
-//! types says so in the field's metadata `headwater:type`. CSV is RFC 4180 with a header. All text is UTF-8.
-//!
-//! Where an API lists a row twice within a unit, the last one is kept. For this the `_cq_id` of the rows of open units
-//! are remembered, up to a million (about 60 MB) and an eighth of the memory; rows beyond are written as they come. In
-//! `append`, and for tables without a key, all rows are written.
-//!
-//! Rows wait in memory until they are enough for a row group of 64 MiB (an eighth of the memory where that is less) or
-//! the unit has finished; then they are encoded, column by column. What is more than a quarter of the memory waits in a
-//! temporary file in the folder, so that row groups do not become small. A file with JSON Lines or CSV is begun at the
-//! same moment.
+//! A file is written under a name of its own, beside the one that it takes the place of, and renamed when it is whole.
+//! Rows that wait are in a temporary file in the folder.
 //!
 //! Where the state of syncs is kept here, it is a file in the folder `_headwater`; readers of folders leave out names
 //! that begin with `_`.
 
-mod encode;
 mod folder;
-mod held;
-mod memory;
-mod names;
-mod part;
-mod seen;
 mod spec;
-mod spill;
 mod state;
-mod template;
 mod temporary;
 
+use headwater_objects::Objects;
 use headwater_sdk::{Destination, Result};
 
-pub use spec::{Compression, Format, FormatSpec, Spec};
+pub use headwater_objects::{Compression, Format, FormatSpec};
+pub use spec::Spec;
 
 /// The destination that a spec describes. No file or folder is touched yet.
 pub fn destination(spec: Spec) -> Result<Box<dyn Destination>> {
-    Ok(Box::new(folder::Folder::new(spec.settings()?)))
+    let settings = spec.layout().settings()?;
+    Ok(Box::new(Objects::new(folder::Folder::new(settings.template.root()), settings)))
 }

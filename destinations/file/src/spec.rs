@@ -1,10 +1,8 @@
-//! The destination's part of the configuration, and what it means.
+//! The destination's part of the configuration.
 
-use headwater_sdk::{Error, Result};
+use headwater_objects::{Compression, Format, FormatSpec, Layout};
 use schemars::JsonSchema;
 use serde::Deserialize;
-
-use crate::template::Template;
 
 /// Where and how the file destination writes.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -12,8 +10,8 @@ use crate::template::Template;
 pub struct Spec {
     /// A folder such as `./cloud`, or a file name with placeholders such as `./cloud/{{TABLE}}/{{UNIT}}.{{FORMAT}}`.
     /// A folder FOLDER means `FOLDER/{{TABLE}}/{{UNIT}}.{{FORMAT}}`, and in write mode `append`
-    /// `FOLDER/{{TABLE}}/{{SYNC_ID}}.{{UNIT}}.{{FORMAT}}`. The placeholders: `{{TABLE}}`; `{{UNIT}}` (source and scope,
-    /// such as `aws.123456789012.eu-west-1`); `{{SOURCE}}`; `{{FORMAT}}` (the file name's extension); and only in
+    /// `FOLDER/{{TABLE}}/{{SYNC_ID}}.{{UNIT}}.{{FORMAT}}`. The placeholders: `{{TABLE}}`, `{{TABLE_HYPHEN}}`
+    /// (with hyphens for underscores); `{{UNIT}}` (source and scope, such as `aws.123456789012.eu-west-1`); `{{SOURCE}}`; `{{FORMAT}}` (the file name's extension); and only in
     /// `append` `{{SYNC_ID}}` (the sync's start), `{{YEAR}}`, `{{MONTH}}`, `{{DAY}}`, `{{HOUR}}`, `{{MINUTE}}` (the
     /// same start, in UTC) and `{{UUID}}` (another one for each file).
     #[schemars(length(min = 1))]
@@ -42,117 +40,16 @@ pub struct Spec {
     pub batch_timeout: Option<String>,
 }
 
-/// A file format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// Apache Parquet.
-    #[default]
-    Parquet,
-    /// One JSON object a line.
-    Jsonl,
-    /// The same as `jsonl`, with file names that end in `.json`, as CloudQuery's do.
-    Json,
-    /// Comma-separated values (RFC 4180).
-    Csv,
-}
-
-/// Details of a format.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct FormatSpec {
-    /// CSV: the character between two fields; `,` by default.
-    #[serde(default)]
-    #[schemars(length(equal = 1))]
-    pub delimiter: Option<String>,
-    /// CSV: whether the header row is left out; `false` by default.
-    #[serde(default)]
-    pub skip_header: Option<bool>,
-}
-
-/// How files are compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Compression {
-    /// The format's default.
-    #[default]
-    #[serde(rename = "")]
-    Default,
-    /// Not at all.
-    None,
-    /// gzip, for JSON Lines and CSV.
-    Gzip,
-    /// Zstandard, for Parquet.
-    Zstd,
-}
-
-/// How the bytes of a file are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
-    /// Parquet, with zstd or not.
-    Parquet { zstd: bool },
-    /// JSON Lines.
-    Json { gzip: bool },
-    /// CSV.
-    Csv { gzip: bool, delimiter: u8, header: bool },
-}
-
-/// A spec that has been checked.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// The files' names.
-    pub template: Template,
-    /// Their contents.
-    pub encoding: Encoding,
-}
-
 impl Spec {
-    /// What the spec means; an error says which value cannot work, and what would.
-    pub fn settings(&self) -> Result<Settings> {
-        if self.no_rotate {
-            return Err(Error::fatal(
-                "`no_rotate: true` asks for one file per table, but here every unit is a file, so that it can be \
-                 replaced alone; leave `no_rotate` out",
-            ));
+    /// What it says about the files.
+    pub fn layout(&self) -> Layout<'_> {
+        Layout {
+            path: &self.path,
+            format: self.format,
+            format_spec: self.format_spec.clone(),
+            compression: self.compression,
+            no_rotate: self.no_rotate,
+            batch_sizes: [self.batch_size, self.batch_size_bytes],
         }
-        let (encoding, extension) = self.encoding()?;
-        Ok(Settings { template: Template::parse(&self.path, extension)?, encoding })
-    }
-
-    fn encoding(&self) -> Result<(Encoding, &'static str)> {
-        let csv = self.format == Format::Csv;
-        if !csv && self.format_spec != FormatSpec::default() {
-            return Err(Error::fatal("`format_spec` has settings of CSV only; leave it out, or set `format: csv`"));
-        }
-        let gzip = match (self.compression, self.format) {
-            (Compression::Gzip, Format::Parquet) => {
-                return Err(Error::fatal(
-                    "`compression: gzip` is for jsonl and csv; Parquet files are compressed inside, with `zstd` or `none`",
-                ));
-            }
-            (Compression::Zstd, format) if format != Format::Parquet => {
-                return Err(Error::fatal("`compression: zstd` is for parquet; set `gzip` or `none` for jsonl and csv"));
-            }
-            (compression, _) => compression == Compression::Gzip,
-        };
-        Ok(match self.format {
-            Format::Parquet => (Encoding::Parquet { zstd: self.compression != Compression::None }, "parquet"),
-            Format::Jsonl => (Encoding::Json { gzip }, if gzip { "jsonl.gz" } else { "jsonl" }),
-            Format::Json => (Encoding::Json { gzip }, if gzip { "json.gz" } else { "json" }),
-            Format::Csv => {
-                let delimiter = match self.format_spec.delimiter.as_deref().map(str::as_bytes) {
-                    None => b',',
-                    Some([byte]) if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r' | 0) => *byte,
-                    Some(_) => {
-                        return Err(Error::fatal(
-                            "`format_spec.delimiter` must be one ASCII character, and no quote or line break, such as \
-                             \";\" or \"\\t\"",
-                        ));
-                    }
-                };
-                let header = !self.format_spec.skip_header.unwrap_or(false);
-                (Encoding::Csv { gzip, delimiter, header }, if gzip { "csv.gz" } else { "csv" })
-            }
-        })
     }
 }

@@ -8,17 +8,15 @@ use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use headwater_objects::{safe_name, saved};
 use headwater_sdk::{Error, Result, SavedRun, StateStore, Timestamp, UnitHash, async_trait, local};
 
-use crate::folder::Shared;
-use crate::{names, temporary};
-
-/// What every file begins with; the number is of this form of the file.
-const START: &str = "headwater-state 1";
+use crate::folder::Folder;
+use crate::temporary;
 
 /// The state that is kept under one key.
 pub struct State {
-    shared: Arc<Shared>,
+    folder: Arc<Folder>,
     path: Arc<Path>,
     open: Arc<Mutex<Option<Open>>>,
 }
@@ -32,18 +30,18 @@ struct Open {
 
 impl State {
     /// Nothing is opened yet.
-    pub fn new(shared: Arc<Shared>, key: &str) -> Self {
-        let path = shared.settings.template.root().join("_headwater").join(format!("{}.state", names::plain(key)));
-        Self { shared, path: path.into(), open: Arc::default() }
+    pub fn new(folder: Arc<Folder>, root: &Path, key: &str) -> Self {
+        let path = root.join("_headwater").join(format!("{}.state", safe_name(key)));
+        Self { folder, path: path.into(), open: Arc::default() }
     }
 
     /// Does something with the file on a thread that may block.
     async fn work<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Shared, &Path, &mut Option<Open>) -> Result<T> + Send + 'static,
+        work: impl FnOnce(&Folder, &Path, &mut Option<Open>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (shared, path, open) = (Arc::clone(&self.shared), Arc::clone(&self.path), Arc::clone(&self.open));
-        let work = move || work(&shared, &path, &mut open.lock().unwrap_or_else(PoisonError::into_inner));
+        let (folder, path, open) = (Arc::clone(&self.folder), Arc::clone(&self.path), Arc::clone(&self.open));
+        let work = move || work(&folder, &path, &mut open.lock().unwrap_or_else(PoisonError::into_inner));
         tokio::task::spawn_blocking(work).await.map_err(Error::destination)?
     }
 }
@@ -70,7 +68,7 @@ impl Open {
         let mut bytes = Vec::new();
         self.file.seek(SeekFrom::Start(0))?;
         self.file.read_to_end(&mut bytes)?;
-        let (saved, end) = parse(&bytes);
+        let (saved, end) = saved::parse(&bytes);
         self.end = end as u64;
         Ok(saved)
     }
@@ -82,30 +80,6 @@ impl Open {
         self.end += text.len() as u64;
         Ok(())
     }
-}
-
-/// The run that a file is of, and how many of its bytes are whole lines.
-fn parse(bytes: &[u8]) -> (Option<SavedRun>, usize) {
-    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').map_while(|line| {
-        let text = std::str::from_utf8(line).ok()?;
-        Some((text.strip_suffix('\n')?, line.len()))
-    });
-    let head = |(text, length): (&str, usize)| {
-        let (sync_time, fingerprint) = text.strip_prefix(START)?.strip_prefix(' ')?.split_once(' ')?;
-        let sync_time = Timestamp(sync_time.parse().ok()?);
-        Some((SavedRun { sync_time, fingerprint: fingerprint.to_owned(), units: Vec::new() }, length))
-    };
-    let Some((mut saved, mut end)) = lines.next().and_then(head) else { return (None, 0) };
-    for (text, length) in lines {
-        let Some(number) =
-            Some(text).filter(|text| text.len() == 32).and_then(|text| u128::from_str_radix(text, 16).ok())
-        else {
-            break;
-        };
-        saved.units.push(UnitHash(number.to_be_bytes()));
-        end += length;
-    }
-    (Some(saved), end)
 }
 
 fn unused() -> Error {
@@ -126,18 +100,15 @@ impl StateStore for State {
     }
 
     async fn start(&self, sync_time: Timestamp, fingerprint: &str) -> Result<()> {
-        if fingerprint.contains('\n') {
-            return Err(Error::fatal("the configuration's fingerprint has more than one line"));
-        }
-        let head = format!("{START} {} {fingerprint}\n", sync_time.0);
-        self.work(move |shared, path, open| {
+        let head = saved::head(sync_time, fingerprint)?;
+        self.work(move |folder, path, open| {
             let failed = temporary::failed(path);
             if open.is_none() {
-                let folder = path.parent().unwrap_or(Path::new(""));
-                local::check_folder_or_above(folder)?;
-                fs::create_dir_all(folder).map_err(temporary::failed(folder))?;
+                let parent = path.parent().unwrap_or(Path::new(""));
+                local::check_folder_or_above(parent)?;
+                fs::create_dir_all(parent).map_err(temporary::failed(parent))?;
                 *open = Open::new(path, true)?;
-                shared.touched(path);
+                folder.touched(path);
             }
             let open = open.as_mut().ok_or_else(unused)?;
             open.file.set_len(0).map_err(&failed)?;
@@ -157,11 +128,11 @@ impl StateStore for State {
     }
 
     async fn add(&self, units: &[UnitHash]) -> Result<()> {
-        let lines: String = units.iter().map(|unit| format!("{:032x}\n", u128::from_be_bytes(unit.0))).collect();
-        self.work(move |shared, path, open| {
+        let lines = saved::lines(units);
+        self.work(move |folder, path, open| {
             let open = open.as_mut().ok_or_else(unused)?;
             // No unit is said to be done whose files a power cut could still take away.
-            shared.settle()?;
+            folder.settle()?;
             open.write(&lines).map_err(temporary::failed(path))
         })
         .await

@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use headwater_objects::Scratch;
 use headwater_sdk::{Error, Result, Uuid};
 
 const START: &str = ".headwater-";
@@ -41,17 +42,18 @@ impl Temporary {
         }
     }
 
-    /// The file, to be written or read.
-    pub fn file(&self) -> Result<File> {
-        self.file.try_clone().map_err(failed(&self.path))
-    }
-
     /// Makes the contents safe and gives the file its name, in place of a file that has it.
     pub fn keep(mut self, name: &Path) -> Result<()> {
         self.file.sync_all().map_err(failed(&self.path))?;
         fs::rename(&self.path, name).map_err(failed(name))?;
         self.kept = true;
         Ok(())
+    }
+}
+
+impl Scratch for Temporary {
+    fn file(&self) -> Result<File> {
+        self.file.try_clone().map_err(failed(&self.path))
     }
 }
 

@@ -1,31 +1,26 @@
 //! The acceptance suite on real folders, whose files are read by other means than the destination's.
 #![allow(clippy::unwrap_used)]
 
-use std::collections::HashMap;
-use std::fs::{self, File};
+mod common;
+
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
+use common::{Read, Rows, csv, is_name, json, parquet};
 use headwater_file::{Format, Spec, destination};
-use headwater_sdk::arrow::datatypes::{DataType, Field, Schema};
 use headwater_sdk::testing::Subject;
-use headwater_sdk::testing::fidelity::texts;
-use headwater_sdk::{Column, Destination, Extension, TableSchema, async_trait};
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use serde_json::value::RawValue;
+use headwater_sdk::{Destination, TableSchema, async_trait};
 use tempfile::TempDir;
-
-type Rows = Vec<Vec<Option<String>>>;
 
 struct Folder {
     folder: TempDir,
     name: &'static str,
     format: Format,
-    read: fn(&Path, &TableSchema) -> Rows,
+    read: Read,
 }
 
 impl Folder {
-    fn new(name: &'static str, format: Format, read: fn(&Path, &TableSchema) -> Rows) -> Self {
+    fn new(name: &'static str, format: Format, read: Read) -> Self {
         Self { folder: TempDir::new().unwrap(), name, format, read }
     }
 }
@@ -42,7 +37,10 @@ impl Subject for Folder {
     }
 
     async fn rows(&self, table: &TableSchema) -> Rows {
-        files(self.folder.path(), table).iter().flat_map(|file| (self.read)(file, table)).collect()
+        files(self.folder.path(), table)
+            .iter()
+            .flat_map(|file| (self.read)(fs::read(file).unwrap().into(), table))
+            .collect()
     }
 
     fn keeps_schemas(&self) -> bool {
@@ -66,62 +64,6 @@ fn files(folder: &Path, table: &TableSchema) -> Vec<PathBuf> {
         }
     }
     files
-}
-
-fn is_name(folder: &str, table: &str) -> bool {
-    let safe: String = table.chars().map(|c| if c.is_alphanumeric() || "_-".contains(c) { c } else { '-' }).collect();
-    folder == table || folder.starts_with(&format!("{safe}~"))
-}
-
-fn parquet(file: &Path, table: &TableSchema) -> Rows {
-    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(file).unwrap()).unwrap().build().unwrap();
-    let mut rows = Vec::new();
-    for batch in reader {
-        let batch = batch.unwrap();
-        let schema = batch.schema();
-        let columns = table.columns.iter().map(|column| {
-            let index = schema.index_of(&column.name).ok()?;
-            Some(texts(&schema.fields()[index], batch.column(index)).unwrap())
-        });
-        let columns: Vec<_> = columns.collect();
-        for row in 0..batch.num_rows() {
-            rows.push(columns.iter().map(|column| column.as_ref()?[row].clone()).collect());
-        }
-    }
-    rows
-}
-
-fn json(file: &Path, table: &TableSchema) -> Rows {
-    let text = fs::read_to_string(file).unwrap();
-    let lines = text.lines().map(|line| {
-        let line: HashMap<String, Option<Box<RawValue>>> = serde_json::from_str(line).unwrap();
-        let value = |column: &Column| {
-            let raw = line.get(&column.name)?.as_ref()?.get();
-            if column.kind.extension == Some(Extension::Json) {
-                return Some(raw.to_owned());
-            }
-            Some(serde_json::from_str::<String>(raw).unwrap_or_else(|_| raw.to_owned()))
-        };
-        table.columns.iter().map(value).collect()
-    });
-    lines.collect()
-}
-
-fn csv(file: &Path, table: &TableSchema) -> Rows {
-    let fields: Vec<Field> =
-        table.columns.iter().map(|column| Field::new(&column.name, DataType::Utf8, true)).collect();
-    let schema = Arc::new(Schema::new(fields));
-    let reader = arrow_csv::ReaderBuilder::new(Arc::clone(&schema)).with_header(true);
-    let mut rows = Vec::new();
-    for batch in reader.build(File::open(file).unwrap()).unwrap() {
-        let batch = batch.unwrap();
-        let columns = schema.fields().iter().zip(batch.columns());
-        let columns: Vec<_> = columns.map(|(field, column)| texts(field, column).unwrap()).collect();
-        rows.extend(
-            (0..batch.num_rows()).map(|row| columns.iter().map(|column| column[row].clone()).collect::<Vec<_>>()),
-        );
-    }
-    rows
 }
 
 mod in_csv {

@@ -1,21 +1,16 @@
-//! What every AWS service stands on: accounts, scopes, HTTP, error classes, and what transcribed code calls.
-//!
-//! This crate turns on the superset of the client crates' shared features (see its Cargo.toml), so that adding a
-//! service recompiles no other.
+//! What every AWS service stands on: accounts, scopes, and what transcribed code calls. HTTP, error classes and the
+//! superset of the client crates' shared features are those of `headwater-aws-client`.
 
 pub mod account;
 mod availability;
 pub mod connector;
 mod credentials;
-pub mod errors;
 #[cfg(test)]
 mod fake;
 #[rustfmt::skip]
 mod generated_regions;
-pub mod http;
 mod opening;
 mod organization;
-mod permissions;
 pub mod rates;
 pub mod regions;
 mod role;
@@ -27,6 +22,7 @@ use std::sync::Arc;
 
 pub use aws_types::SdkConfig;
 pub use aws_types::region::Region;
+pub use headwater_aws_client::{errors, http};
 pub use headwater_sdk::{Scopes, Table};
 
 pub use connector::AwsApi;

@@ -76,8 +76,13 @@ impl Memory {
 
     /// Bytes that are to be given up, so that there is some room again; 0 while no more is held than is allowed.
     pub fn excess(&self) -> u64 {
-        let (used, allowed) = (self.0.used.load(Ordering::Relaxed), self.0.budget.total() / 4);
+        let (used, allowed) = (self.0.used.load(Ordering::Relaxed), self.allowed());
         if used > allowed { used - allowed / 4 * 3 } else { 0 }
+    }
+
+    /// Bytes that the destination may hold.
+    pub fn allowed(&self) -> u64 {
+        self.0.budget.total() / 4
     }
 
     /// A part with this many bytes is written as a row group.

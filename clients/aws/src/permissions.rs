@@ -20,7 +20,9 @@ const CREDENTIALS: [&str; 15] = [
 ];
 
 /// S3's operations whose permission has another name.
-const S3: [(&str, &str); 20] = [
+const S3: [(&str, &str); 25] = [
+    ("CompleteMultipartUpload", "PutObject"),
+    ("CreateMultipartUpload", "PutObject"),
     ("GetBucketAccelerateConfiguration", "GetAccelerateConfiguration"),
     ("GetBucketAnalyticsConfiguration", "GetAnalyticsConfiguration"),
     ("GetBucketCors", "GetBucketCORS"),
@@ -33,6 +35,8 @@ const S3: [(&str, &str); 20] = [
     ("GetBucketReplication", "GetReplicationConfiguration"),
     ("GetObjectLockConfiguration", "GetBucketObjectLockConfiguration"),
     ("GetPublicAccessBlock", "GetBucketPublicAccessBlock"),
+    ("HeadBucket", "ListBucket"),
+    ("HeadObject", "GetObject"),
     ("ListBucketAnalyticsConfigurations", "GetAnalyticsConfiguration"),
     ("ListBucketIntelligentTieringConfigurations", "GetIntelligentTieringConfiguration"),
     ("ListBucketInventoryConfigurations", "GetInventoryConfiguration"),
@@ -41,6 +45,7 @@ const S3: [(&str, &str); 20] = [
     ("ListMultipartUploads", "ListBucketMultipartUploads"),
     ("ListObjectVersions", "ListBucketVersions"),
     ("ListObjectsV2", "ListBucket"),
+    ("UploadPart", "PutObject"),
 ];
 
 /// The permission that was missing for a call such as `ec2 DescribeInstances`, or nothing where the credentials are

@@ -15,6 +15,9 @@ use crate::permissions;
 /// The code of an error whose cause is that a server's name is not known.
 pub const NO_ENDPOINT: &str = "NoEndpoint";
 
+/// The code of an error whose cause is the server's certificate.
+pub const CERTIFICATE: &str = "Certificate";
+
 /// A service that asks for a longer pause than this is not believed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
@@ -134,6 +137,9 @@ fn connection_error(text: &str) -> Error {
     if unknown_name && !lower.contains("temporary") && !lower.contains("try again") {
         let message = format!("the service has no endpoint in this region, or its name cannot be looked up: {root}");
         return Error::new(Class::Unsupported, message).with_code(NO_ENDPOINT);
+    }
+    if lower.contains("invalid peer certificate") {
+        return Error::fatal(format!("the server's certificate is not accepted: {root}")).with_code(CERTIFICATE);
     }
     Error::new(Class::Transient, format!("no connection: {root}")).with_code("Connection")
 }
@@ -294,6 +300,8 @@ mod tests {
         let error = connection_error(&format!("{known}Name or service not known"));
         assert_eq!((error.class, error.code.as_deref()), (Class::Unsupported, Some(NO_ENDPOINT)));
         assert_eq!(connection_error(&format!("{known}Temporary failure in name resolution")).class, Class::Transient);
+        let untrusted = connection_error("client error (Connect): invalid peer certificate: UnknownIssuer");
+        assert_eq!((untrusted.class, untrusted.code.as_deref()), (Class::Fatal, Some(CERTIFICATE)));
         assert_eq!(connection_error("tcp connect error: Connection refused (os error 111)").class, Class::Transient);
     }
 }

@@ -1,6 +1,4 @@
-//! The files' names: text with placeholders, of which each write mode needs some and forbids others.
-
-use std::path::PathBuf;
+//! The objects' names: text with placeholders, of which each write mode needs some and forbids others.
 
 use headwater_sdk::{Error, Part, Result, WriteMode, text};
 
@@ -10,6 +8,7 @@ use crate::names;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Placeholder {
     Table,
+    TableHyphen,
     Unit,
     Source,
     Format,
@@ -22,8 +21,9 @@ enum Placeholder {
     Uuid,
 }
 
-const PLACEHOLDERS: [(&str, Placeholder); 11] = [
+const PLACEHOLDERS: [(&str, Placeholder); 12] = [
     ("TABLE", Placeholder::Table),
+    ("TABLE_HYPHEN", Placeholder::TableHyphen),
     ("UNIT", Placeholder::Unit),
     ("SOURCE", Placeholder::Source),
     ("FORMAT", Placeholder::Format),
@@ -39,7 +39,7 @@ const PLACEHOLDERS: [(&str, Placeholder); 11] = [
 impl Placeholder {
     /// Whether it stands for something else in every sync.
     fn changes(self) -> bool {
-        !matches!(self, Self::Table | Self::Unit | Self::Source | Self::Format)
+        !matches!(self, Self::Table | Self::TableHyphen | Self::Unit | Self::Source | Self::Format)
     }
 }
 
@@ -49,7 +49,7 @@ enum Piece {
     Of(Placeholder),
 }
 
-/// The files' names.
+/// The objects' names.
 #[derive(Debug, Clone)]
 pub struct Template {
     written: String,
@@ -58,11 +58,11 @@ pub struct Template {
 }
 
 impl Template {
-    /// Reads a folder's name, or a file name with placeholders.
+    /// Reads a folder's name, or an object's name with placeholders; `extension` is what `{{FORMAT}}` stands for.
     pub fn parse(path: &str, extension: &'static str) -> Result<Self> {
         let refuse = |why: String| Err(Error::fatal(format!("`path: {path}` {why}")));
         if path.trim().is_empty() || path.contains('\0') {
-            return Err(Error::fatal("`path` must name a folder, such as ./cloud"));
+            return Err(Error::fatal("`path` must name a folder, such as cloud"));
         }
         let mut pieces = Vec::new();
         let mut rest = path;
@@ -120,7 +120,7 @@ impl Template {
                 open &= !text.contains(['.', '/']);
                 false
             }
-            Piece::Of(Placeholder::Table | Placeholder::Unit | Placeholder::Source) => {
+            Piece::Of(Placeholder::Table | Placeholder::TableHyphen | Placeholder::Unit | Placeholder::Source) => {
                 std::mem::replace(&mut open, true)
             }
             Piece::Of(_) => false,
@@ -144,7 +144,7 @@ impl Template {
         if self.is_folder() {
             return Ok(());
         }
-        if !self.has(Placeholder::Table) {
+        if !self.has(Placeholder::Table) && !self.has(Placeholder::TableHyphen) {
             return refuse("rows of all tables would go into the same files; put {{TABLE}} in");
         }
         if mode == WriteMode::Append && self.has(Placeholder::Uuid) {
@@ -178,18 +178,13 @@ impl Template {
         Ok(())
     }
 
-    /// What stands before the first placeholder, up to the last slash.
-    fn start(&self) -> &str {
+    /// The folder that all objects are in, with a slash at its end where it has a name.
+    pub fn root(&self) -> &str {
         let Some(Piece::Text(start)) = self.pieces.first() else { return "" };
         &start[..start.rfind('/').map_or(0, |at| at + 1)]
     }
 
-    /// The folder that all files are in.
-    pub fn root(&self) -> PathBuf {
-        PathBuf::from(self.start())
-    }
-
-    /// How many folders deep below the root the files are.
+    /// How many folders deep below the root the objects are.
     pub fn depth(&self) -> usize {
         if self.is_folder() {
             return 1;
@@ -197,17 +192,48 @@ impl Template {
         let slashes = |text: &str| text.matches('/').count();
         let all: usize =
             self.pieces.iter().map(|piece| if let Piece::Text(text) = piece { slashes(text) } else { 0 }).sum();
-        all - slashes(self.start())
+        all - slashes(self.root())
     }
 
-    /// The name of a part's file.
-    pub fn file(&self, part: &Part) -> PathBuf {
+    /// Whether an object of this name may be one of these.
+    pub fn fits(&self, name: &str) -> bool {
+        let folder;
+        let pieces = match self.pieces.as_slice() {
+            [Piece::Text(start)] => {
+                let text = |text: &str| Piece::Text(text.to_owned());
+                let [table, unit] = [Placeholder::Table, Placeholder::Unit].map(Piece::Of);
+                folder = [text(start), table, text("/"), unit, text("."), Piece::Of(Placeholder::Format)];
+                &folder[..]
+            }
+            pieces => pieces,
+        };
+        self.fit(pieces, name)
+    }
+
+    fn fit(&self, pieces: &[Piece], name: &str) -> bool {
+        let Some((first, rest)) = pieces.split_first() else { return name.is_empty() };
+        let after = |start: &str| name.strip_prefix(start).is_some_and(|name| self.fit(rest, name));
+        match first {
+            Piece::Text(text) => after(text),
+            Piece::Of(Placeholder::Format) => after(self.extension),
+            // What a placeholder stands for is never empty and holds no slash.
+            Piece::Of(_) => {
+                let end = name.find('/').unwrap_or(name.len());
+                let mut ends = name.char_indices().map(|(at, letter)| at + letter.len_utf8());
+                ends.any(|at| at <= end && self.fit(rest, &name[at..]))
+            }
+        }
+    }
+
+    /// The name of a part's object.
+    pub fn name(&self, part: &Part) -> String {
         let [year, month, day, hour, minute] = names::moment(part.sync_time);
         let mut name = String::new();
         let write = |piece: &Piece, name: &mut String| match piece {
             Piece::Text(text) => name.push_str(text),
             Piece::Of(placeholder) => name.push_str(&match placeholder {
                 Placeholder::Table => names::plain(&part.table.name),
+                Placeholder::TableHyphen => names::hyphenated(&part.table.name),
                 Placeholder::Unit => names::unit(&part.source, &part.scope),
                 Placeholder::Source => names::plain(&part.source),
                 Placeholder::Format => self.extension.to_owned(),
@@ -229,7 +255,7 @@ impl Template {
             let unit = [Piece::Of(Placeholder::Unit), text("."), Piece::Of(Placeholder::Format)];
             table.iter().chain(sync).chain(&unit).for_each(|piece| write(piece, &mut name));
         }
-        PathBuf::from(name)
+        name
     }
 }
 
@@ -256,7 +282,7 @@ mod tests {
     fn file(path: &str, mode: WriteMode) -> String {
         let template = Template::parse(path, "jsonl.gz").unwrap();
         template.check(mode).unwrap();
-        template.file(&part(mode)).display().to_string()
+        template.name(&part(mode))
     }
 
     #[test]
@@ -276,7 +302,7 @@ mod tests {
         let name = |change: fn(&mut Part)| {
             let mut part = part(WriteMode::Append);
             change(&mut part);
-            template.file(&part)
+            template.name(&part)
         };
         let first = name(|_| {});
         assert_eq!(name(|part| part.resumed = true), first);
@@ -292,6 +318,36 @@ mod tests {
     }
 
     #[test]
+    fn hive_partitions_are_folders_of_a_template() {
+        let hive = "lake/table={{TABLE}}/year={{YEAR}}/month={{MONTH}}/{{UUID}}.{{FORMAT}}";
+        let name = file(hive, WriteMode::Append);
+        assert!(
+            name.starts_with("lake/table=aws_s3_buckets/year=2026/month=11/") && name.ends_with(".jsonl.gz"),
+            "{name}"
+        );
+        let stale = "lake/{{TABLE_HYPHEN}}/source={{SOURCE}}/unit={{UNIT}}/rows.{{FORMAT}}";
+        let name = file(stale, WriteMode::OverwriteDeleteStale);
+        assert_eq!(name, "lake/aws-s3-buckets/source=aws/unit=aws.1.eu/rows.jsonl.gz");
+    }
+
+    #[test]
+    fn names_that_fit() {
+        for (path, mode) in [
+            ("out", WriteMode::OverwriteDeleteStale),
+            ("out", WriteMode::Append),
+            ("{{SOURCE}}/{{UNIT}}.{{TABLE}}", WriteMode::OverwriteDeleteStale),
+            ("o/t={{TABLE}}/{{YEAR}}{{MONTH}}/{{UUID}}.{{FORMAT}}", WriteMode::Append),
+        ] {
+            let template = Template::parse(path, "jsonl.gz").unwrap();
+            let name = template.name(&part(mode));
+            assert!(template.fits(&name), "{path}: {name}");
+            for other in [format!("{name}x/y"), format!("x/{name}"), "out/x".to_owned(), String::new()] {
+                assert!(!template.fits(&other), "{path}: {other}");
+            }
+        }
+    }
+
+    #[test]
     fn roots_and_depths() {
         for (path, root, depth) in [
             ("out", "out/", 1),
@@ -300,7 +356,7 @@ mod tests {
             ("{{TABLE}}/{{UNIT}}", "", 1),
         ] {
             let template = Template::parse(path, "csv").unwrap();
-            assert_eq!((template.root(), template.depth()), (PathBuf::from(root), depth), "{path}");
+            assert_eq!((template.root(), template.depth()), (root, depth), "{path}");
         }
     }
 
@@ -309,7 +365,7 @@ mod tests {
         let parse = |path: &str| Template::parse(path, "csv").unwrap_err().to_string();
         assert!(parse("").contains("must name a folder"));
         assert!(parse("a/{{TABEL}}").contains("did you mean {{TABLE}}?"));
-        assert!(parse("a/{{???}}").contains("there are TABLE, UNIT"));
+        assert!(parse("a/{{???}}").contains("there are TABLE, TABLE_HYPHEN, UNIT"));
         assert!(parse("a/{{TABLE").contains("without its }}"));
         assert!(parse("a/{{TABLE}}/").contains("ends with a /"));
         let check = |path: &str, mode| Template::parse(path, "csv").unwrap().check(mode).unwrap_err().to_string();

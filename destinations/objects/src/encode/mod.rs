@@ -10,8 +10,8 @@ use headwater_sdk::arrow::compute::filter_record_batch;
 use headwater_sdk::arrow::datatypes::SchemaRef;
 use headwater_sdk::{ColumnType, Error, Result, Stored, TableSchema};
 
+use crate::format::Encoding;
 use crate::memory::{Memory, OPEN_FILE, Share};
-use crate::spec::Encoding;
 
 /// Writes the batches of one file.
 pub enum Sink {

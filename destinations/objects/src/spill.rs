@@ -3,7 +3,6 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_ipc::reader::StreamReader;
@@ -12,37 +11,37 @@ use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::arrow::datatypes::{Field, Schema, SchemaRef};
 use headwater_sdk::{Error, Result};
 
-use crate::temporary::Temporary;
+use crate::store::Scratch;
 
 const BLOCK: usize = 16 << 10;
 
+/// Makes the file.
+type Make = Box<dyn Fn() -> Result<Box<dyn Scratch>> + Send + Sync>;
+
 /// The file, which is made when it is first needed.
-#[derive(Debug)]
 pub struct Disk {
-    folder: PathBuf,
+    make: Make,
     file: Mutex<Option<Blocks>>,
 }
 
-#[derive(Debug)]
 struct Blocks {
     file: File,
     /// Removes the file.
-    _temporary: Temporary,
+    _scratch: Box<dyn Scratch>,
     free: Vec<u32>,
     all: u32,
 }
 
 /// Batches on disk; dropping it gives the blocks back.
-#[derive(Debug)]
 pub struct Spilled {
     disk: Arc<Disk>,
     blocks: Vec<u32>,
 }
 
 impl Disk {
-    /// A file in a folder that there may not be yet.
-    pub fn new(folder: PathBuf) -> Arc<Self> {
-        Arc::new(Self { folder, file: Mutex::default() })
+    /// A file that is made by `make`.
+    pub fn new(make: impl Fn() -> Result<Box<dyn Scratch>> + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self { make: Box::new(make), file: Mutex::default() })
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Blocks) -> io::Result<T>) -> io::Result<T> {
@@ -50,9 +49,9 @@ impl Disk {
         match open.as_mut() {
             Some(blocks) => work(blocks),
             None => {
-                let temporary = Temporary::new(&self.folder).map_err(io::Error::other)?;
-                let file = temporary.file().map_err(io::Error::other)?;
-                work(open.insert(Blocks { file, _temporary: temporary, free: Vec::new(), all: 0 }))
+                let scratch = (self.make)().map_err(io::Error::other)?;
+                let file = scratch.file().map_err(io::Error::other)?;
+                work(open.insert(Blocks { file, _scratch: scratch, free: Vec::new(), all: 0 }))
             }
         }
     }
@@ -73,12 +72,12 @@ impl Disk {
             out.write_block()?;
             Ok(out.spilled)
         };
-        written().map_err(|error: headwater_sdk::arrow::error::ArrowError| self.failed(error))
+        written().map_err(|error: headwater_sdk::arrow::error::ArrowError| failed(error))
     }
+}
 
-    fn failed(&self, error: impl std::fmt::Display) -> Error {
-        Error::destination(format!("rows could not be kept in {}: {error}", self.folder.display()))
-    }
+fn failed(error: impl std::fmt::Display) -> Error {
+    Error::destination(format!("rows could not be kept on the local disk: {error}"))
 }
 
 fn bare(schema: &Schema) -> SchemaRef {
@@ -94,12 +93,12 @@ impl Spilled {
 
     /// Reads the batches back, one at a time. Their blocks are given back when the iterator is dropped.
     pub fn read(self, schema: &SchemaRef) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<>> {
-        let (disk, schema) = (Arc::clone(&self.disk), Arc::clone(schema));
+        let schema = Arc::clone(schema);
         let from = Reader { spilled: self, block: 0, buffer: Vec::with_capacity(BLOCK), at: 0 };
-        let stream = StreamReader::try_new(from, None).map_err(|error| disk.failed(error))?;
+        let stream = StreamReader::try_new(from, None).map_err(failed)?;
         Ok(stream.map(move |batch| {
             let named = batch.and_then(|batch| RecordBatch::try_new(Arc::clone(&schema), batch.columns().to_vec()));
-            named.map_err(|error| disk.failed(error))
+            named.map_err(failed)
         }))
     }
 }
@@ -197,6 +196,14 @@ mod tests {
     use super::*;
     use headwater_sdk::arrow::array::{ArrayRef, Int64Array, StringArray};
 
+    struct Named(tempfile::NamedTempFile);
+
+    impl Scratch for Named {
+        fn file(&self) -> Result<File> {
+            self.0.reopen().map_err(Error::destination)
+        }
+    }
+
     fn batch(rows: i64) -> RecordBatch {
         let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows));
         let texts: ArrayRef = Arc::new(StringArray::from_iter_values((0..rows).map(|row| format!("text {row}"))));
@@ -206,7 +213,8 @@ mod tests {
     #[test]
     fn blocks_are_used_again_and_the_file_goes() {
         let folder = tempfile::tempdir().unwrap();
-        let disk = Disk::new(folder.path().join("new"));
+        let path = folder.path().to_owned();
+        let disk = Disk::new(move || Ok(Box::new(Named(tempfile::NamedTempFile::new_in(&path).unwrap()))));
         let batches = [batch(10), batch(5000), batch(1)];
         let first = disk.write(&batches).unwrap();
         let second = disk.write(&batches[..1]).unwrap();
@@ -220,6 +228,6 @@ mod tests {
             let read = spilled.read(&batches[0].schema()).unwrap();
             assert_eq!(read.collect::<Result<Vec<_>>>().unwrap(), expected);
         }
-        assert_eq!(std::fs::read_dir(folder.path().join("new")).unwrap().count(), 0);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

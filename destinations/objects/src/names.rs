@@ -59,6 +59,13 @@ pub fn plain(name: &str) -> String {
     joined(&[name])
 }
 
+/// The name of a table with hyphens for underscores, which CloudQuery has. A table that has hyphens of its own is told
+/// apart by the hash of its name.
+pub fn hyphenated(name: &str) -> String {
+    let hash = if name.contains('-') { format!("~{:016x}", hash(&[name])) } else { String::new() };
+    plain(name).replace('_', "-") + &hash
+}
+
 /// The name of a unit: its source and its scope, such as `aws.123456789012.eu-west-1`; the source alone where it has
 /// only one scope.
 pub fn unit(source: &str, scope: &str) -> String {
@@ -109,6 +116,8 @@ mod tests {
         assert_eq!(unit("aws", "123456789012/eu-west-1"), "aws.123456789012.eu-west-1");
         assert_eq!(unit("xkcd", ""), "xkcd");
         assert_eq!(plain("aws_ec2_instances"), "aws_ec2_instances");
+        assert_eq!(hyphenated("aws_ec2_instances"), "aws-ec2-instances");
+        assert_ne!(hyphenated("a-b"), hyphenated("a_b"));
         let pairs = [
             ("aws", "a/b"),
             ("aws", "a.b"),

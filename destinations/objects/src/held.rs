@@ -5,9 +5,10 @@ use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use headwater_sdk::arrow::array::{Array, ArrayRef, RecordBatch};
+use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::arrow::compute::concat_batches;
 use headwater_sdk::arrow::datatypes::SchemaRef;
+use headwater_sdk::pool::batch_bytes;
 use headwater_sdk::{Error, Result};
 
 use crate::memory::{Memory, Share};
@@ -17,7 +18,6 @@ use crate::spill::{Disk, Spilled};
 const FEW_ROWS: usize = 4096;
 
 /// All open parts.
-#[derive(Debug)]
 pub struct Open {
     memory: Memory,
     disk: Arc<Disk>,
@@ -28,7 +28,6 @@ pub struct Open {
 }
 
 /// The rows of a part, as others see it.
-#[derive(Debug)]
 struct Part {
     rows: Mutex<Rows>,
     /// Bytes in memory, for those who look for the largest part.
@@ -36,7 +35,6 @@ struct Part {
 }
 
 /// Rows in their order: first those on disk, then those in memory.
-#[derive(Debug)]
 pub struct Rows {
     spilled: Vec<Spilled>,
     batches: Vec<RecordBatch>,
@@ -44,7 +42,6 @@ pub struct Rows {
 }
 
 /// A part's rows; they are forgotten when it is dropped.
-#[derive(Debug)]
 pub struct Held {
     open: Arc<Open>,
     number: u64,
@@ -57,12 +54,6 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn bytes(batch: &RecordBatch) -> u64 {
     batch.get_array_memory_size() as u64
-}
-
-/// The bytes of a batch whose arrays are slices of one buffer, which each of them would count as a whole.
-fn slices(batch: &RecordBatch) -> u64 {
-    let size = |column: &ArrayRef| column.to_data().get_slice_memory_size().unwrap_or(0) as u64;
-    batch.columns().iter().map(size).sum()
 }
 
 impl Open {
@@ -201,7 +192,7 @@ impl Rows {
         for spilled in mem::take(&mut self.spilled) {
             for batch in spilled.read(schema)? {
                 let batch = batch?;
-                size += slices(&batch);
+                size += batch_bytes(&batch);
                 read.set(size);
                 group.push(batch);
                 if size >= most {

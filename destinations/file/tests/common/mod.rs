@@ -1,0 +1,74 @@
+//! Reads objects of each format, by other means than the destinations write them.
+#![allow(dead_code, clippy::unwrap_used)]
+
+use std::collections::HashMap;
+use std::io::Cursor;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use headwater_sdk::arrow::datatypes::{DataType, Field, Schema};
+use headwater_sdk::testing::fidelity::texts;
+use headwater_sdk::{Column, Extension, TableSchema};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use serde_json::value::RawValue;
+
+pub type Rows = Vec<Vec<Option<String>>>;
+/// Reads an object's rows.
+pub type Read = fn(Bytes, &TableSchema) -> Rows;
+
+/// Whether a folder may be the one of a table's objects.
+pub fn is_name(folder: &str, table: &str) -> bool {
+    let safe: String = table.chars().map(|c| if c.is_alphanumeric() || "_-".contains(c) { c } else { '-' }).collect();
+    folder == table || folder.starts_with(&format!("{safe}~"))
+}
+
+pub fn parquet(bytes: Bytes, table: &TableSchema) -> Rows {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap();
+    let mut rows = Vec::new();
+    for batch in reader {
+        let batch = batch.unwrap();
+        let schema = batch.schema();
+        let columns = table.columns.iter().map(|column| {
+            let index = schema.index_of(&column.name).ok()?;
+            Some(texts(&schema.fields()[index], batch.column(index)).unwrap())
+        });
+        let columns: Vec<_> = columns.collect();
+        for row in 0..batch.num_rows() {
+            rows.push(columns.iter().map(|column| column.as_ref()?[row].clone()).collect());
+        }
+    }
+    rows
+}
+
+pub fn json(bytes: Bytes, table: &TableSchema) -> Rows {
+    let text = std::str::from_utf8(&bytes).unwrap();
+    let lines = text.lines().map(|line| {
+        let line: HashMap<String, Option<Box<RawValue>>> = serde_json::from_str(line).unwrap();
+        let value = |column: &Column| {
+            let raw = line.get(&column.name)?.as_ref()?.get();
+            if column.kind.extension == Some(Extension::Json) {
+                return Some(raw.to_owned());
+            }
+            Some(serde_json::from_str::<String>(raw).unwrap_or_else(|_| raw.to_owned()))
+        };
+        table.columns.iter().map(value).collect()
+    });
+    lines.collect()
+}
+
+pub fn csv(bytes: Bytes, table: &TableSchema) -> Rows {
+    let fields: Vec<Field> =
+        table.columns.iter().map(|column| Field::new(&column.name, DataType::Utf8, true)).collect();
+    let schema = Arc::new(Schema::new(fields));
+    let reader = arrow_csv::ReaderBuilder::new(Arc::clone(&schema)).with_header(true);
+    let mut rows = Vec::new();
+    for batch in reader.build(Cursor::new(bytes)).unwrap() {
+        let batch = batch.unwrap();
+        let columns = schema.fields().iter().zip(batch.columns());
+        let columns: Vec<_> = columns.map(|(field, column)| texts(field, column).unwrap()).collect();
+        rows.extend(
+            (0..batch.num_rows()).map(|row| columns.iter().map(|column| column[row].clone()).collect::<Vec<_>>()),
+        );
+    }
+    rows
+}
