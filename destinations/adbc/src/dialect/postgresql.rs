@@ -2,7 +2,7 @@
 //! waits as text. (Destination `postgresql` has more of PostgreSQL's types, such as arrays.)
 
 use headwater_sdk::arrow::array::{ArrayRef, AsArray};
-use headwater_sdk::arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
+use headwater_sdk::arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 use headwater_sdk::plain::is_bytes;
 use headwater_sdk::{ColumnType, Error, Extension, Result, Stored};
 
@@ -52,10 +52,25 @@ pub fn kind(column: &ColumnType) -> Kind {
     }
 }
 
+/// Whether there is text in a type, other than that of an extension, which has no U+0000.
+fn has_text(kind: &DataType) -> bool {
+    let of = |field: &Field| match Extension::of(field) {
+        Some(extension) => extension == Extension::Json,
+        None => has_text(field.data_type()),
+    };
+    match kind {
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => of(item),
+        DataType::Struct(fields) => fields.iter().any(|field| of(field)),
+        DataType::Map(entries, _) => of(entries),
+        _ => kind.is_string(),
+    }
+}
+
 pub fn stored(column: &ColumnType) -> Stored {
     if column.extension.is_some() {
         return match column.extension {
             Some(Extension::Mac) => Stored::refusing("", "addresses of 8 bytes"),
+            Some(Extension::Json) => Stored::refusing("", "text with U+0000 in it"),
             _ => Stored::whole(""),
         };
     }
@@ -66,9 +81,7 @@ pub fn stored(column: &ColumnType) -> Stored {
         | DataType::Duration(TimeUnit::Nanosecond)
         | DataType::Interval(IntervalUnit::MonthDayNano) => Stored::losing("", "what is below a microsecond is cut"),
         DataType::List(item) if item.data_type().is_floating() => Stored::losing("", "NaN and infinities become null"),
-        DataType::List(item) if Extension::of(item).is_none() && item.data_type().is_string() => {
-            Stored::refusing("", "text with U+0000")
-        }
+        nested if nested.is_nested() && has_text(nested) => Stored::refusing("", "text with U+0000 in it"),
         _ => Stored::whole(""),
     }
 }
