@@ -3,10 +3,12 @@
 use std::process::{Command, ExitCode};
 
 use anyhow::Result;
+use headwater_e2e::{DUCKDB, PYTHON};
 
 use crate::process::status_of;
+use crate::python::{self, Packages};
 use crate::root::root;
-use crate::{binary, debian};
+use crate::{binary, debian, duckdb};
 
 /// What is measured.
 #[derive(clap::Subcommand)]
@@ -46,8 +48,16 @@ pub fn run(what: &What) -> Result<ExitCode> {
         }
         What::Destinations(arguments) => {
             debian::postgresql()?;
+            let target = binary::target_folder()?;
+            let python = python::prepare(&target, Packages::All)?;
+            let duckdb = duckdb::prepare(&target, &python)?;
             let name = "headwater-bench-destinations";
-            (Command::new(binary::built(&["--release", "--package", name], name)?), arguments)
+            let mut command = Command::new(binary::built(&["--release", "--package", name], name)?);
+            command.env(PYTHON, python).env(DUCKDB, duckdb);
+            if !arguments.list && (arguments.only.is_empty() || arguments.only.iter().any(|name| name == "others")) {
+                command.env("HEADWATER_BENCH_OTHERS", python::prepare(&target, Packages::Others)?);
+            }
+            (command, arguments)
         }
     };
     for (flag, given) in [("--quick", arguments.quick), ("--list", arguments.list)] {

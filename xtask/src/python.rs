@@ -21,6 +21,8 @@ pub enum Packages {
     Aws,
     /// The servers and drivers of the tests, too.
     All,
+    /// What the destinations are measured beside, in an environment of its own.
+    Others,
 }
 
 impl Packages {
@@ -28,6 +30,7 @@ impl Packages {
         match self {
             Packages::Aws => &["xtask/requirements.txt"],
             Packages::All => &["xtask/requirements.txt", "xtask/requirements-tests.txt"],
+            Packages::Others => &["bench/destinations/others/requirements.txt"],
         }
     }
 
@@ -35,7 +38,7 @@ impl Packages {
     fn oldest(self) -> (u32, u32) {
         match self {
             Packages::Aws => (3, 10),
-            Packages::All => (3, 11),
+            Packages::All | Packages::Others => (3, 11),
         }
     }
 
@@ -55,7 +58,7 @@ pub fn prepare(target: &Path, packages: Packages) -> Result<PathBuf> {
     // Two commands at once must not both install into the same folder.
     let lock = File::create(target.join("python.lock")).context("cannot make the lock of the Python environment")?;
     lock.lock().context("cannot lock the Python environment")?;
-    let folder = target.join("python");
+    let folder = target.join(if packages == Packages::Others { "python-others" } else { "python" });
     let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
     let stamp = folder.join("headwater-stamp");
     let requirements = packages.requirements()?;

@@ -53,6 +53,8 @@ pub struct Case<'a> {
     pub syncs: u32,
     /// The table's name.
     pub table: &'a str,
+    /// How many parts take the rows, in turns.
+    pub parts: u64,
 }
 
 impl Bench {
@@ -66,6 +68,11 @@ impl Bench {
         if self.quick { 1 } else { 3 }
     }
 
+    /// This program.
+    pub fn program(&self) -> PathBuf {
+        self.program.clone()
+    }
+
     /// A new folder.
     pub fn folder(&self) -> Result<PathBuf> {
         Ok(tempfile::Builder::new().prefix("run-").tempdir_in(&self.folder)?.keep())
@@ -77,6 +84,7 @@ impl Bench {
         let mut command = Command::new(&self.program);
         command.args(["write", "--to", case.to, "--spec", &case.spec, "--data", case.data, "--mode", case.mode]);
         command.args(["--rows", &case.rows.to_string(), "--syncs", &case.syncs.to_string(), "--table", case.table]);
+        command.args(["--parts", &case.parts.to_string()]);
         let before = machine::busy_s();
         let began = std::time::Instant::now();
         let output = command.arg("--result").arg(&result).stdin(Stdio::null()).output()?;
@@ -85,7 +93,7 @@ impl Bench {
         let written: Written = usage::read(&result)?;
         ensure!(written.rows == case.rows, "{}: {} of {} rows", case.to, written.rows, case.rows);
         // Servers take their share, so only what has nothing but itself is looked at.
-        if matches!(case.to, "file" | "sqlite" | "arrow-rs")
+        if matches!(case.to, "duckdb" | "file" | "sqlite" | "arrow-rs")
             && let (Some(before), Some(after)) = (before, machine::busy_s())
         {
             let share = (after - before) / (began.elapsed().as_secs_f64() * machine::processors() as f64);

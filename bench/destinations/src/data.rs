@@ -1,6 +1,8 @@
 //! The rows: a table of ten mixed columns, TPC-H's lineitem, and six narrow columns. They are made before anything is
 //! measured, as a ring of batches, of which only what tells a row from others is made anew.
 
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -14,6 +16,7 @@ use headwater_sdk::arrow::datatypes::{DataType, Int64Type, TimeUnit};
 use headwater_sdk::arrow::error::ArrowError;
 use headwater_sdk::schema::Extension;
 use headwater_sdk::{Column, ColumnType, Scopes, TableSchema, Timestamp, Uuid};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tpchgen::generators::LineItemGenerator;
 use tpchgen_arrow::LineItemArrow;
 
@@ -38,6 +41,8 @@ pub struct Data {
     /// Their table.
     pub table: TableSchema,
     ring: Vec<RecordBatch>,
+    /// A file that is read instead.
+    file: Option<PathBuf>,
     /// The columns that are made anew: sync time, source, id, parent, and the key.
     key: usize,
 }
@@ -48,6 +53,10 @@ fn mixed(number: u64) -> u64 {
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)
+}
+
+fn id_of(row: u64) -> [u8; 16] {
+    Uuid::from_u64_pair(mixed(row), mixed(!row)).into_bytes()
 }
 
 fn column(name: &str, kind: DataType, nullable: bool) -> Column {
@@ -172,11 +181,53 @@ impl Data {
             all.extend(columns);
             Ok(RecordBatch::try_new(Arc::clone(&schema), all)?)
         });
-        Ok(Self { table, ring: ring.collect::<Result<_>>()?, key: 4 })
+        Ok(Self { table, ring: ring.collect::<Result<_>>()?, file: None, key: 4 })
     }
 
-    /// So many rows, each with a key and an identifier of its own, as of a sync.
-    pub fn batches(&self, rows: u64, sync_time: Timestamp) -> impl Iterator<Item = Result<RecordBatch>> {
+    /// The rows of a Parquet file, whose first column is the key.
+    pub fn of_file(file: &Path, name: &str) -> Result<Self> {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(file)?)?;
+        let columns = reader.schema().fields().iter().enumerate().map(|(index, field)| {
+            let mut column = column(field.name(), field.data_type().clone(), index > 0);
+            column.key = index == 0;
+            column
+        });
+        let table = TableSchema::new(name, "Rows.", None, Scopes::SINGLE, columns.collect());
+        Ok(Self { table, ring: Vec::new(), file: Some(file.to_owned()), key: 4 })
+    }
+
+    /// So many rows, as of a sync; those of a file are all that it has.
+    pub fn batches(&self, rows: u64, sync_time: Timestamp) -> Box<dyn Iterator<Item = Result<RecordBatch>> + '_> {
+        match &self.file {
+            None => Box::new(self.of_ring(rows, sync_time)),
+            Some(file) => match self.read(file, sync_time) {
+                Ok(batches) => Box::new(batches),
+                Err(error) => Box::new(std::iter::once(Err(error))),
+            },
+        }
+    }
+
+    fn read(&self, file: &Path, sync_time: Timestamp) -> Result<impl Iterator<Item = Result<RecordBatch>>> {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(file)?)?.with_batch_size(ROWS).build()?;
+        let schema = self.table.arrow();
+        let mut done = 0;
+        Ok(reader.map(move |batch| {
+            let batch = batch?;
+            let rows = batch.num_rows();
+            let mut columns: Vec<ArrayRef> = vec![
+                Arc::new(TimestampMicrosecondArray::from_value(sync_time.0, rows).with_timezone("UTC")),
+                Arc::new(StringArray::from(vec!["bench"; rows])),
+                Arc::new(FixedSizeBinaryArray::try_from_iter((done..done + rows as u64).map(id_of))?),
+                new_null_array(schema.field(3).data_type(), rows),
+            ];
+            done += rows as u64;
+            columns.extend_from_slice(batch.columns());
+            Ok(RecordBatch::try_new(Arc::clone(&schema), columns)?)
+        }))
+    }
+
+    /// Each with a key and an identifier of its own.
+    fn of_ring(&self, rows: u64, sync_time: Timestamp) -> impl Iterator<Item = Result<RecordBatch>> {
         let per_turn: u64 = self.ring.iter().map(|batch| batch.num_rows() as u64).sum();
         let mut done = 0;
         (0..).map_while(move |number: usize| {
@@ -196,8 +247,7 @@ impl Data {
         let rows = batch.num_rows();
         let mut columns = batch.columns().to_vec();
         columns[0] = Arc::new(TimestampMicrosecondArray::from_value(sync_time.0, rows).with_timezone("UTC"));
-        let id = |row: u64| Uuid::from_u64_pair(mixed(row), mixed(!row)).into_bytes();
-        columns[2] = Arc::new(FixedSizeBinaryArray::try_from_iter((first..first + rows as u64).map(id))?);
+        columns[2] = Arc::new(FixedSizeBinaryArray::try_from_iter((first..first + rows as u64).map(id_of))?);
         let keys = columns[self.key].as_primitive::<Int64Type>();
         // Orders have numbers up to four times their count.
         let offset = (offset * 4) as i64;

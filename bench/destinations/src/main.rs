@@ -7,6 +7,7 @@
 
 mod bench;
 mod data;
+mod others;
 mod scenarios;
 mod write;
 

@@ -28,8 +28,11 @@ pub struct Flags {
     #[arg(long, default_value = "{}")]
     pub spec: String,
     /// Which rows
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, default_value = "mixed")]
     pub data: Kind,
+    /// The rows of a Parquet file instead
+    #[arg(long, value_name = "FILE")]
+    pub input: Option<PathBuf>,
     /// How many
     #[arg(long)]
     pub rows: u64,
@@ -42,6 +45,9 @@ pub struct Flags {
     /// How often: the first sync is not measured where there are more
     #[arg(long, default_value_t = 1)]
     pub syncs: u32,
+    /// How many parts take the rows, in turns; they are all open until the end
+    #[arg(long, default_value_t = 1)]
+    pub parts: u64,
     /// The memory budget, in bytes
     #[arg(long, default_value_t = 512 << 20)]
     pub memory: u64,
@@ -65,7 +71,10 @@ pub struct Written {
 
 /// Measures.
 pub fn run(flags: &Flags) -> Result<()> {
-    let data = Data::new(flags.data, &flags.table)?;
+    let data = match &flags.input {
+        Some(file) => Data::of_file(file, &flags.table)?,
+        None => Data::new(flags.data, &flags.table)?,
+    };
     let written = match flags.to.as_str() {
         "arrow-rs" => alone(flags, &data)?,
         _ => tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(through(flags, &data))?,
@@ -77,8 +86,11 @@ pub fn run(flags: &Flags) -> Result<()> {
 fn destination(name: &str, spec: &str) -> Result<Box<dyn Destination>> {
     let wrong = || format!("{spec} is no spec of {name}");
     Ok(match name {
+        "clickhouse" => headwater_clickhouse::destination(serde_json::from_str(spec).with_context(wrong)?)?,
+        "duckdb" => headwater_adbc::duckdb::destination(serde_json::from_str(spec).with_context(wrong)?)?,
         "file" => headwater_file::destination(serde_json::from_str(spec).with_context(wrong)?)?,
         "postgresql" => headwater_postgresql::destination(serde_json::from_str(spec).with_context(wrong)?)?,
+        "s3" => headwater_s3::destination(serde_json::from_str(spec).with_context(wrong)?)?,
         "sqlite" => headwater_sqlite::destination(serde_json::from_str(spec).with_context(wrong)?)?,
         _ => bail!("{name} is no destination that is measured"),
     })
@@ -101,28 +113,35 @@ async fn through(flags: &Flags, data: &Data) -> Result<Written> {
         destination.use_memory(&Budget::new(flags.memory));
         destination.migrate(std::slice::from_ref(&table), MigrateMode::Safe).await?;
         let sync_time = Timestamp(1_795_251_542_123_456 + i64::from(sync) * 3_600_000_000);
-        let part = part(&table, sync_time, mode);
         let (began, before) = (Instant::now(), Usage::now()?);
-        let mut writer = destination.begin(part).await?;
-        for batch in data.batches(flags.rows, sync_time) {
+        let mut writers = Vec::new();
+        for number in 0..flags.parts {
+            writers.push(destination.begin(part(&table, number, sync_time, mode)).await?);
+        }
+        for (number, batch) in data.batches(flags.rows, sync_time).enumerate() {
             // The schema that says whether there is a key.
             let batch = RecordBatch::try_new(table.arrow(), batch?.columns().to_vec())?;
-            writer.write(batch).await?;
+            let turn = number % writers.len();
+            writers[turn].write(batch).await?;
         }
-        let committed = writer.commit(Outcome::Complete).await?;
+        let mut rows = 0;
+        for writer in writers {
+            rows += writer.commit(Outcome::Complete).await?.written;
+        }
         destination.close().await?;
         let (seconds, after) = (began.elapsed().as_secs_f64(), Usage::now()?);
         let cpu_s = after.cpu_s - before.cpu_s;
-        written = Some(Written { seconds, cpu_s, peak_bytes: after.peak_bytes, rows: committed.written });
+        written = Some(Written { seconds, cpu_s, peak_bytes: after.peak_bytes, rows });
     }
     written.context("nothing is measured without a sync")
 }
 
-fn part(table: &Arc<TableSchema>, sync_time: Timestamp, mode: WriteMode) -> Part {
+/// One of several parts, which are of scopes of their own.
+fn part(table: &Arc<TableSchema>, number: u64, sync_time: Timestamp, mode: WriteMode) -> Part {
     Part {
         table: Arc::clone(table),
         source: "bench".to_owned(),
-        scope: String::new(),
+        scope: if number == 0 { String::new() } else { number.to_string() },
         predicate: Vec::new(),
         sync_time,
         mode,

@@ -33,6 +33,7 @@
 mod encode;
 mod format;
 mod held;
+mod in_order;
 mod memory;
 mod names;
 mod objects;

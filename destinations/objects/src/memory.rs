@@ -101,6 +101,11 @@ impl Memory {
         Arc::clone(&self.0.turns).acquire_owned().await.ok()
     }
 
+    /// More rights to encode, for whoever has one: as many as are free now, and at most so many.
+    pub fn more_turns(&self, most: usize) -> Vec<OwnedSemaphorePermit> {
+        (0..most).map_while(|_| Arc::clone(&self.0.turns).try_acquire_owned().ok()).collect()
+    }
+
     /// The right to leave a file open until the part ends, where there are not too many of them already.
     pub fn open_file(&self) -> Option<File> {
         Arc::clone(&self.0.files).try_acquire_owned().ok()

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use headwater_sdk::arrow::array::{ArrayRef, RecordBatch};
 use headwater_sdk::arrow::datatypes::{DataType, Field, FieldRef, IntervalUnit, Schema, SchemaRef};
+use headwater_sdk::pool::batch_bytes;
 use headwater_sdk::schema::ID;
 use headwater_sdk::{Column, ColumnType, Extension, Result, Stored, plain};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -17,6 +18,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{ColumnPath, SchemaDescriptor, Type, TypePtr};
 
 use super::{Gone, wrong};
+use crate::in_order::in_order;
 use crate::memory::{Memory, Share};
 
 const ZSTD_LEVEL: i32 = 3;
@@ -24,6 +26,8 @@ const ZSTD_LEVEL: i32 = 3;
 const COMPRESSOR: u64 = 2 << 20;
 /// What is kept of each column of a row group until the file's end: places, sizes and statistics.
 const COLUMN_CHUNK: u64 = 1 << 10;
+/// A row group of so many bytes is encoded by several threads where there are free ones.
+const LARGE: u64 = 4 << 20;
 
 /// A Parquet file that is being written.
 pub struct Sink {
@@ -160,17 +164,19 @@ impl Sink {
         }
         let fields = self.writer.schema_descr().root_schema().get_fields().to_vec();
         let properties = Arc::clone(self.writer.properties());
-        let mut encoder = self.memory.share();
         let mut row_group = self.writer.next_row_group().map_err(wrong)?;
-        // One column after another, because an encoder takes some hundred kilobytes even for a few rows.
-        for (index, (from, to)) in self.from.fields().iter().zip(self.to.fields()).enumerate() {
+        let encode = |index: usize| {
+            let (from, to) = (&self.from.fields()[index], &self.to.fields()[index]);
             let arrays = batches.iter().map(|batch| plain_column(from, to, batch.column(index)));
             let arrays = arrays.collect::<Result<Vec<_>>>()?;
-            let chunks = encode(to, &fields[index], &properties, &arrays, &mut encoder).map_err(wrong)?;
-            for chunk in chunks {
-                chunk.append_to_row_group(&mut row_group).map_err(wrong)?;
-            }
-        }
+            let mut encoder = self.memory.share();
+            encode(to, &fields[index], &properties, &arrays, &mut encoder).map_err(wrong)
+        };
+        let large = batches.iter().map(batch_bytes).sum::<u64>() >= LARGE;
+        let others = if large { self.memory.more_turns(fields.len().saturating_sub(1)) } else { Vec::new() };
+        in_order(fields.len(), others.len(), &encode, &mut |chunks: Vec<ArrowColumnChunk>| {
+            chunks.into_iter().try_for_each(|chunk| chunk.append_to_row_group(&mut row_group)).map_err(wrong)
+        })?;
         row_group.close().map_err(wrong)?;
         let columns = self.writer.schema_descr().num_columns() as u64;
         self.share.set(self.writer.flushed_row_groups().len() as u64 * columns * COLUMN_CHUNK);
