@@ -115,8 +115,8 @@ fn a_throttled_api_is_called_at_its_limit() {
     assert_eq!(run.code, Some(0), "{}", run.output());
     let stats = server.stats().apis["iam:ListAccessKeys"].clone();
     assert_eq!(stats.calls - stats.throttled, 500);
-    // A busy machine is allowed for; the bench measures how close it comes.
-    assert!(stats.throttled < 100, "{stats:?}");
+    // A busy machine is allowed for, without a limit they would be thousands; the bench measures how close it comes.
+    assert!(stats.throttled < 250, "{stats:?}");
     assert!(report(&run)["sources"][0]["calls"]["throttled"].as_u64().unwrap() >= stats.throttled);
 }
 

@@ -67,6 +67,35 @@ fn killed_ten_times_it_holds_what_one_sync_writes() {
 }
 
 #[test]
+fn a_server_that_is_killed_in_the_middle_loses_nothing() {
+    let (server, mut database) = (organization(30), LocalPostgresql::start().unwrap());
+    let whole = Headwater::new().unwrap().with_environment("DATABASE_URL", &database.url());
+    let run = whole.sync(&configuration(&server)).unwrap();
+    assert_eq!(run.code, Some(0), "{}", run.output());
+    let expected = rows(&database);
+    let took = Duration::from_millis(run.report.unwrap()["duration_ms"].as_u64().unwrap());
+
+    database = LocalPostgresql::start().unwrap();
+    let killed = Headwater::new().unwrap().with_environment("DATABASE_URL", &database.url());
+    killed.write("sync.yml", &configuration(&server)).unwrap();
+    // The second sync replaces the rows of the first.
+    for sync in 0..2_u32 {
+        let mut child = killed.start(&["sync", "sync.yml", "--resume"]).unwrap();
+        for kill in 0..3_u32 {
+            std::thread::sleep(took.mul_f64(0.2 + f64::from((sync * 3 + kill) * 5 % 7) / 20.0));
+            database.kill();
+            database.run().unwrap();
+        }
+        let code = child.wait().unwrap().code();
+        // What found no server for too long has failed, and was told; nothing else can have.
+        assert!(matches!(code, Some(0 | 1 | 3)), "{code:?}");
+        let last = killed.run(&["sync", "sync.yml", "--resume"]).unwrap();
+        assert_eq!(last.code, Some(0), "{}", last.output());
+        assert!(expected == rows(&database), "sync {sync}: the database holds what an undisturbed sync writes");
+    }
+}
+
+#[test]
 fn a_database_that_refuses_is_told_in_one_line() {
     let (server, database) = (organization(30), LocalPostgresql::start().unwrap());
     let wrong = database.url().replace("pass%2Fword", "hunter2");
