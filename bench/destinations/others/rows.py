@@ -23,5 +23,5 @@ table = pa.table(
         "tags": [f'{{"team": "team-{row % 40}", "cost": {row % 1000}}}' for row in range(rows)],
     }
 )
-pa.parquet.write_table(table, f"{folder}/rows.parquet", row_group_size=65_536)
+pa.parquet.write_table(table, f"{folder}/rows.parquet", row_group_size=65_536, compression="zstd")
 pa.csv.write_csv(table, f"{folder}/rows.csv")

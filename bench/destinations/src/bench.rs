@@ -85,6 +85,14 @@ impl Bench {
         command.args(["write", "--to", case.to, "--spec", &case.spec, "--data", case.data, "--mode", case.mode]);
         command.args(["--rows", &case.rows.to_string(), "--syncs", &case.syncs.to_string(), "--table", case.table]);
         command.args(["--parts", &case.parts.to_string()]);
+        if case.data == "lineitem" {
+            let ring = self.folder.join("lineitem.parquet");
+            if !ring.is_file() {
+                let made = Command::new(&self.program).args(["ring", "lineitem"]).arg(&ring).status()?;
+                ensure!(made.success(), "the rows of lineitem could not be made");
+            }
+            command.arg("--ring").arg(ring);
+        }
         let before = machine::busy_s();
         let began = std::time::Instant::now();
         let output = command.arg("--result").arg(&result).stdin(Stdio::null()).output()?;

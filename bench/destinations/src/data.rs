@@ -16,6 +16,7 @@ use headwater_sdk::arrow::datatypes::{DataType, Int64Type, TimeUnit};
 use headwater_sdk::arrow::error::ArrowError;
 use headwater_sdk::schema::Extension;
 use headwater_sdk::{Column, ColumnType, Scopes, TableSchema, Timestamp, Uuid};
+use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tpchgen::generators::LineItemGenerator;
 use tpchgen_arrow::LineItemArrow;
@@ -154,11 +155,19 @@ impl Kind {
 }
 
 impl Data {
-    /// The rows of a kind.
-    pub fn new(kind: Kind, name: &str) -> Result<Self> {
-        let table = TableSchema::new(name, "Rows.", None, Scopes::SINGLE, kind.columns());
-        let columns: Vec<Vec<ArrayRef>> = match kind {
-            Kind::Lineitem => {
+    /// The rows of a kind; a ring that was made before is read from its file.
+    pub fn new(kind: Kind, name: &str, ring: Option<&Path>) -> Result<Self> {
+        let table = match ring {
+            Some(ring) => Self::of_file(ring, name)?.table,
+            None => TableSchema::new(name, "Rows.", None, Scopes::SINGLE, kind.columns()),
+        };
+        let columns: Vec<Vec<ArrayRef>> = match (kind, ring) {
+            (_, Some(ring)) => {
+                let reader =
+                    ParquetRecordBatchReaderBuilder::try_new(File::open(ring)?)?.with_batch_size(ROWS).build()?;
+                reader.map(|batch| Ok(batch?.columns().to_vec())).collect::<Result<_>>()?
+            }
+            (Kind::Lineitem, None) => {
                 let lineitem = LineItemArrow::new(LineItemGenerator::new(0.1, 1, 1)).with_batch_size(ROWS);
                 let kinds: Vec<DataType> = kind.columns().into_iter().map(|column| column.kind.data_type).collect();
                 let plain = |batch: Result<RecordBatch, ArrowError>| {
@@ -168,7 +177,7 @@ impl Data {
                 };
                 lineitem.take(RING).map(plain).collect::<Result<_>>()?
             }
-            kind => (0..RING).map(|number| kind.batch((number * ROWS) as u64)).collect(),
+            (kind, None) => (0..RING).map(|number| kind.batch((number * ROWS) as u64)).collect(),
         };
         let schema = table.arrow();
         let ring = columns.into_iter().map(|columns| {
@@ -184,12 +193,25 @@ impl Data {
         Ok(Self { table, ring: ring.collect::<Result<_>>()?, file: None, key: 4 })
     }
 
-    /// The rows of a Parquet file, whose first column is the key.
+    /// Writes a ring to a file. Lineitem's generator holds 300 MB of text, which is no destination's.
+    pub fn write_ring(kind: Kind, file: &Path) -> Result<()> {
+        let data = Self::new(kind, "ring", None)?;
+        let first = data.ring.first().context("a ring has batches")?;
+        let own: Vec<usize> = (4..first.num_columns()).collect();
+        let mut writer = ArrowWriter::try_new(File::create(file)?, first.project(&own)?.schema(), None)?;
+        for batch in &data.ring {
+            writer.write(&batch.project(&own)?)?;
+        }
+        writer.close()?;
+        Ok(())
+    }
+
+    /// The rows of a Parquet file, whose first column is the key, or what was the key of a ring.
     pub fn of_file(file: &Path, name: &str) -> Result<Self> {
         let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(file)?)?;
         let columns = reader.schema().fields().iter().enumerate().map(|(index, field)| {
-            let mut column = column(field.name(), field.data_type().clone(), index > 0);
-            column.key = index == 0;
+            let mut column = column(field.name(), field.data_type().clone(), index > 0 && field.is_nullable());
+            column.key = index == 0 || field.name() == "l_linenumber";
             column
         });
         let table = TableSchema::new(name, "Rows.", None, Scopes::SINGLE, columns.collect());

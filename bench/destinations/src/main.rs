@@ -11,6 +11,7 @@ mod others;
 mod scenarios;
 mod write;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -33,12 +34,20 @@ struct Flags {
 enum Command {
     /// One measurement
     Write(write::Flags),
+    /// Rows for measurements, as a file
+    #[command(hide = true)]
+    Ring {
+        #[arg(value_enum)]
+        kind: data::Kind,
+        file: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
     let flags = Flags::parse();
     let code = match flags.command {
         Some(Command::Write(flags)) => write::run(&flags).map(|()| 0),
+        Some(Command::Ring { kind, file }) => data::Data::write_ring(kind, &file).map(|()| 0),
         None => bench::run(&flags.bench),
     };
     match code {

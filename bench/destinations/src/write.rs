@@ -30,6 +30,9 @@ pub struct Flags {
     /// Which rows
     #[arg(long, value_enum, default_value = "mixed")]
     pub data: Kind,
+    /// A ring of these rows that was made before
+    #[arg(long, value_name = "FILE")]
+    pub ring: Option<PathBuf>,
     /// The rows of a Parquet file instead
     #[arg(long, value_name = "FILE")]
     pub input: Option<PathBuf>,
@@ -73,7 +76,7 @@ pub struct Written {
 pub fn run(flags: &Flags) -> Result<()> {
     let data = match &flags.input {
         Some(file) => Data::of_file(file, &flags.table)?,
-        None => Data::new(flags.data, &flags.table)?,
+        None => Data::new(flags.data, &flags.table, flags.ring.as_deref())?,
     };
     let written = match flags.to.as_str() {
         "arrow-rs" => alone(flags, &data)?,

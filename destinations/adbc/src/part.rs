@@ -29,7 +29,7 @@ struct Shared {
 }
 
 impl Memory {
-    /// A quarter of a budget: a sixteenth of it for rows that wait, the rest for the database.
+    /// Of a budget: a sixteenth of it for rows that wait, and half for the database.
     pub fn new(budget: &Budget) -> Self {
         Self(Arc::new(Shared { budget: budget.clone(), held: AtomicU64::new(0), database: budget.lease() }))
     }
@@ -40,7 +40,7 @@ impl Memory {
 
     /// What the database may take for itself.
     pub fn of_database(&self) -> u64 {
-        self.0.budget.total() / 16 * 3
+        self.0.budget.total() / 2
     }
 
     /// Counts what it takes.

@@ -30,7 +30,8 @@ pub struct Adbc {
     worker: tokio::sync::Mutex<Option<Worker>>,
 }
 
-/// What DuckDB may take of a run's memory: three quarters of what the destination may have, which is a quarter.
+/// What DuckDB may take of a run's memory. A destination has a quarter elsewhere; but an engine that sorts and joins needs
+/// more for the rows of a large unit, and with a quarter of 512 MiB it cannot replace five million.
 fn limits(memory: &Memory) -> Limits {
     let processors = std::thread::available_parallelism().map_or(1, |number| number.get() as u64);
     let bytes = memory.of_database().max(LEAST);
