@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
@@ -43,7 +45,7 @@ pub async fn client(settings: &Settings) -> Result<Client> {
         .build();
     let retries = RetryConfig::standard().with_max_attempts(settings.max_retries.saturating_add(1));
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http)
+        .http_client(http.clone())
         .retry_config(retries)
         .timeout_config(timeouts);
     if let Ok(name) = AppName::new("headwater") {
@@ -53,7 +55,11 @@ pub async fn client(settings: &Settings) -> Result<Client> {
         loader = loader.region(Region::new(region.clone()));
     }
     if let Some(profile) = &settings.identity.profile {
-        loader = loader.profile_name(profile);
+        // The profile that is named counts, also where the environment has other credentials.
+        let region = settings.region.clone().unwrap_or_else(|| ANY_REGION.to_owned());
+        let provider = ProviderConfig::without_region().with_region(Some(Region::new(region))).with_http_client(http);
+        let provider = ProfileFileCredentialsProvider::builder().configure(&provider).profile_name(profile).build();
+        loader = loader.profile_name(profile).credentials_provider(provider);
     }
     if let Some((key, secret, token)) = &settings.identity.key {
         let token = token.as_ref().map(|token| token.expose_secret().to_owned());
