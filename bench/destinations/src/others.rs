@@ -113,7 +113,8 @@ impl Others<'_> {
             "dlt" if target != "sqlite" => {
                 let place = match target {
                     "postgresql" => database,
-                    "duckdb" => shown(place.join("bench.duckdb")),
+                    // Not `bench`, which would be the name of both the catalog and the schema.
+                    "duckdb" => shown(place.join("rows.duckdb")),
                     _ => format!("file://{}", place.display()),
                 };
                 let (python, script) = (shown(self.python.clone()), shown(self.scripts.join("dlt_load.py")));
@@ -162,7 +163,8 @@ impl Others<'_> {
         measured.env("RUNTIME__DLTHUB_TELEMETRY", "false").env("SLING_HOME_DIR", self.folder.join("sling"));
         let output = measured.current_dir(&place).output()?;
         let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "{program} to {target}: {}", said.lines().last().unwrap_or_default());
+        let last = said.lines().rev().take(6).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join(" ");
+        ensure!(output.status.success(), "{program} to {target}: {last}");
         let written: Written = usage::read(&result)?;
         if target == "postgresql" {
             let table = match program {
