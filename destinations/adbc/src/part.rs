@@ -98,17 +98,8 @@ impl Writer {
         if batch.num_rows() == 0 {
             return Ok(());
         }
+        self.part.check_columns(batch)?;
         let table = self.part.table.arrow();
-        let fields = batch.schema();
-        let same = table.fields().len() == fields.fields().len()
-            && table
-                .fields()
-                .iter()
-                .zip(fields.fields())
-                .all(|(a, b)| a.name() == b.name() && a.data_type() == b.data_type());
-        if !same {
-            return Err(Error::fatal("a batch has other columns than its table; this is a bug in its connector"));
-        }
         let (mut taken, mut rows) = (Vec::new(), self.rows);
         sift(self.part.rejects.as_ref(), batch, &mut |batch| {
             self.check_key(batch)?;

@@ -132,16 +132,7 @@ impl Writer {
         if batch.num_rows() == 0 {
             return Ok(());
         }
-        let (table, fields) = (self.part.table.arrow(), batch.schema());
-        let same = table.fields().len() == fields.fields().len()
-            && table
-                .fields()
-                .iter()
-                .zip(fields.fields())
-                .all(|(a, b)| a.name() == b.name() && a.data_type() == b.data_type());
-        if !same {
-            return Err(Error::fatal("a batch has other columns than its table; this is a bug in its connector"));
-        }
+        self.part.check_columns(batch)?;
         let sent = convert(batch, self.server.abilities().await?, self.part.rejects.as_ref())?;
         self.bytes += sent.get_array_memory_size() as u64;
         self.batches.push(sent);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use headwater_sdk::selection::matches;
-use headwater_sdk::spec::without_effect;
+use headwater_sdk::spec::{self, without_effect};
 use headwater_sdk::{Error, Result, TableSchema};
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
@@ -288,20 +288,9 @@ impl Spec {
 
     /// The password; `other` is that of the connection string.
     fn password(&self, other: Option<String>) -> Result<String> {
-        match (&self.password, &self.password_file) {
-            (Some(_), Some(_)) => {
-                Err(Error::fatal("`password_file` and `password` cannot both be there; leave one out"))
-            }
-            (Some(password), None) => Ok(password.clone()),
-            (None, Some(file)) => {
-                let text = std::fs::read_to_string(file).map_err(|error| {
-                    Error::fatal(format!("`password_file: {}` cannot be read: {error}", file.display()))
-                })?;
-                Ok(text.lines().next().unwrap_or_default().to_owned())
-            }
-            // As ClickHouse's own client does.
-            (None, None) => Ok(other.or_else(|| std::env::var("CLICKHOUSE_PASSWORD").ok()).unwrap_or_default()),
-        }
+        let own = spec::password(self.password.as_deref(), self.password_file.as_deref())?;
+        // As ClickHouse's own client does.
+        Ok(own.or(other).or_else(|| std::env::var("CLICKHOUSE_PASSWORD").ok()).unwrap_or_default())
     }
 }
 

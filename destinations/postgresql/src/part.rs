@@ -95,17 +95,7 @@ impl Writer {
         if batch.num_rows() == 0 {
             return Ok(());
         }
-        let table = self.part.table.arrow();
-        let fields = batch.schema();
-        let same = table.fields().len() == fields.fields().len()
-            && table
-                .fields()
-                .iter()
-                .zip(fields.fields())
-                .all(|(a, b)| a.name() == b.name() && a.data_type() == b.data_type());
-        if !same {
-            return Err(Error::fatal("a batch has other columns than its table; this is a bug in its connector"));
-        }
+        self.part.check_columns(batch)?;
         let Self { rows, count, total, part, .. } = self;
         sift(part.rejects.as_ref(), batch, &mut |batch| {
             let before = rows.len();

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use headwater_sdk::spec::without_effect;
+use headwater_sdk::spec::{self, without_effect};
 use headwater_sdk::{Error, Result};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -165,20 +165,9 @@ impl Spec {
 
     /// The password that does not stand in the connection string; `has_one` says whether one does.
     fn password(&self, has_one: bool) -> Result<Option<String>> {
-        match (&self.password, &self.password_file) {
-            (Some(_), Some(_)) => {
-                Err(Error::fatal("`password_file` and `password` cannot both be there; leave one out"))
-            }
-            (Some(password), None) => Ok(Some(password.clone())),
-            (None, Some(file)) => {
-                let text = std::fs::read_to_string(file).map_err(|error| {
-                    Error::fatal(format!("`password_file: {}` cannot be read: {error}", file.display()))
-                })?;
-                Ok(Some(text.lines().next().unwrap_or_default().to_owned()))
-            }
-            // As every client of PostgreSQL does.
-            (None, None) => Ok(std::env::var("PGPASSWORD").ok().filter(|_| !has_one)),
-        }
+        let own = spec::password(self.password.as_deref(), self.password_file.as_deref())?;
+        // As every client of PostgreSQL does.
+        Ok(own.or_else(|| std::env::var("PGPASSWORD").ok().filter(|_| !has_one)))
     }
 }
 

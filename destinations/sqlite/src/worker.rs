@@ -225,17 +225,7 @@ impl Writer {
 impl PartWriter for Writer {
     async fn write(&mut self, batch: RecordBatch) -> Result<()> {
         let mut held = self.held()?;
-        let table = self.part.table.arrow();
-        let same = table.fields().len() == batch.num_columns()
-            && table
-                .fields()
-                .iter()
-                .zip(batch.schema_ref().fields())
-                .all(|(ours, theirs)| ours.name() == theirs.name() && ours.data_type() == theirs.data_type());
-        if !same {
-            let error = Error::fatal("a batch has other columns than its table; this is a bug in its connector");
-            return Err(error.while_doing(self.in_table()));
-        }
+        self.part.check_columns(&batch).map_err(|error| error.while_doing(self.in_table()))?;
         if held.push(batch) {
             let spilled = tokio::task::spawn_blocking(move || held.spill().map(|()| held));
             let spilled = spilled.await.map_err(Error::destination)?;
