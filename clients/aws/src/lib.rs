@@ -7,4 +7,5 @@
 pub mod errors;
 pub mod http;
 mod permissions;
+pub mod profile;
 mod unverified;

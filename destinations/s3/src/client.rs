@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use aws_config::profile::ProfileFileCredentialsProvider;
-use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
@@ -12,7 +10,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{Builder, RequestChecksumCalculation, ResponseChecksumValidation};
-use headwater_aws_client::http;
+use headwater_aws_client::{http, profile};
 use headwater_sdk::{Error, Result};
 use secrecy::ExposeSecret;
 
@@ -55,11 +53,8 @@ pub async fn client(settings: &Settings) -> Result<Client> {
         loader = loader.region(Region::new(region.clone()));
     }
     if let Some(profile) = &settings.identity.profile {
-        // The profile that is named counts, also where the environment has other credentials.
-        let region = settings.region.clone().unwrap_or_else(|| ANY_REGION.to_owned());
-        let provider = ProviderConfig::without_region().with_region(Some(Region::new(region))).with_http_client(http);
-        let provider = ProfileFileCredentialsProvider::builder().configure(&provider).profile_name(profile).build();
-        loader = loader.profile_name(profile).credentials_provider(provider);
+        let region = settings.region.as_deref().unwrap_or(ANY_REGION);
+        loader = loader.profile_name(profile).credentials_provider(profile::credentials(profile, region, http));
     }
     if let Some((key, secret, token)) = &settings.identity.key {
         let token = token.as_ref().map(|token| token.expose_secret().to_owned());

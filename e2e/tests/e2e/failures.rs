@@ -144,6 +144,27 @@ fn a_call_that_is_not_allowed_fails_its_table_alone() {
 }
 
 #[test]
+fn the_profile_that_is_named_counts_before_the_environment() {
+    let aws = inhabited();
+    let everything = json!({
+        "Version": "2012-10-17",
+        "Statement": [{ "Effect": "Allow", "Action": "*", "Resource": "*" }]
+    });
+    let (id, secret) = user_with(&aws, &everything);
+    let headwater = Headwater::new().unwrap();
+    let profiles = format!("[profile named]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n");
+    let file = headwater.write("profiles", &profiles).unwrap();
+    let headwater = headwater.with_environment("AWS_CONFIG_FILE", &file.to_string_lossy());
+    let mut configuration = Configuration::new(aws.endpoint(), &TABLES);
+    aws.order("check-credentials").unwrap();
+    // The environment's key is nobody's.
+    sync(&headwater, &configuration, 1);
+    configuration.spec.push_str("\naccounts: [{ id: home, local_profile: named }]");
+    sync(&headwater, &configuration, 0);
+    assert!(Database::open(headwater.folder()).number("SELECT count(*) FROM aws_ec2_vpcs") > 0);
+}
+
+#[test]
 fn a_throttled_call_is_tried_again() {
     let aws = inhabited();
     let headwater = Headwater::new().unwrap();

@@ -12,6 +12,7 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
+use headwater_aws_client::profile;
 use headwater_sdk::{Class, Error, Result};
 use tokio::sync::Mutex;
 
@@ -138,7 +139,7 @@ impl Opener {
         self.bases.lock().await.insert((None, DEFAULT_REGION.to_owned()), Principal::new(base));
     }
 
-    async fn load(&self, profile: Option<&str>, region: &str) -> SdkConfig {
+    async fn load(&self, name: Option<&str>, region: &str) -> SdkConfig {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(5))
             .operation_attempt_timeout(Duration::from_secs(120))
@@ -153,8 +154,9 @@ impl Opener {
         if let Ok(name) = AppName::new("headwater") {
             loader = loader.app_name(name);
         }
-        if let Some(profile) = profile {
-            loader = loader.profile_name(profile);
+        if let Some(name) = name {
+            let credentials = profile::credentials(name, region, self.http.clone());
+            loader = loader.profile_name(name).credentials_provider(credentials);
         }
         if let Some(url) = &self.spec.custom_endpoint_url {
             loader = loader.endpoint_url(url);
