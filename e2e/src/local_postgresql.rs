@@ -124,7 +124,7 @@ impl LocalPostgresql {
         let log = fs::File::create(self.log())?;
         let mut command = self.command("postgres");
         command.arg("-D").arg(self.data()).args(["-h", "127.0.0.1", "-k", "", "-p", &self.port.to_string()]);
-        command.args(["-c", "fsync=off", "-c", "shared_buffers=32MB"]).stdout(Stdio::null()).stderr(log);
+        command.args(["-c", "fsync=off"]).stdout(Stdio::null()).stderr(log);
         self.server = Some(command.spawn().context("postgres cannot be run")?);
         Ok(())
     }

@@ -9,6 +9,9 @@ use crate::types::Kind;
 /// Longer names are cut by PostgreSQL without a word.
 const LONGEST: usize = 63;
 
+/// A page that is filled wholly, in hundredths.
+const FULL: u32 = 100;
+
 /// Whether PostgreSQL can take the names of a table as they are.
 pub fn check_names(schema: &TableSchema) -> Result<()> {
     let names = std::iter::once(&schema.name).chain(schema.columns.iter().map(|column| &column.name));
@@ -39,8 +42,9 @@ pub fn not_null(column: &Column) -> bool {
     column.key || !column.nullable
 }
 
-/// `CREATE TABLE` of a table that does not exist.
-pub fn create_table(schema: &TableSchema) -> String {
+/// `CREATE TABLE` of a table that does not exist. So many hundredths of each page of a table with a key are filled at
+/// first.
+pub fn create_table(schema: &TableSchema, fill: u32) -> String {
     let mut lines: Vec<String> = schema
         .columns
         .iter()
@@ -53,7 +57,8 @@ pub fn create_table(schema: &TableSchema) -> String {
     if !key.is_empty() {
         lines.push(format!("CONSTRAINT {} PRIMARY KEY ({})", quote(&derived(&schema.name, "_cqpk")), list(key)));
     }
-    format!("CREATE TABLE {} ({})", quote(&schema.name), lines.join(", "))
+    let fill = if schema.key().is_empty() || fill == FULL { String::new() } else { format!(" WITH (fillfactor = {fill})") };
+    format!("CREATE TABLE {} ({}){fill}", quote(&schema.name), lines.join(", "))
 }
 
 /// `CREATE INDEX` by which the rows of one unit are found when its stale rows are removed; none where the whole table

@@ -63,7 +63,7 @@ pub async fn migrate(server: &Arc<Server>, tables: &[Arc<TableSchema>], mode: Mi
     plan::check(shown, &plans, "schema")?;
     for (schema, plan) in tables.iter().zip(&plans) {
         let failed = |error| explained(error).while_doing(format!("table {}", schema.name));
-        apply(&transaction, schema, plan).await.map_err(failed)?;
+        apply(&transaction, schema, plan, server.settings.fill).await.map_err(failed)?;
     }
     transaction.commit().await.map_err(explained)?;
     lent.give_back();
@@ -162,14 +162,14 @@ fn blocked(schema: &TableSchema, plan: &TablePlan, readers: &[(Option<String>, S
 }
 
 /// Does what is planned for a table.
-async fn apply(transaction: &Transaction<'_>, schema: &TableSchema, plan: &TablePlan) -> Pg<()> {
+async fn apply(transaction: &Transaction<'_>, schema: &TableSchema, plan: &TablePlan, fill: u32) -> Pg<()> {
     let name = quote(&schema.name);
     let mut altered = Vec::new();
     for change in &plan.changes {
         match change {
-            Change::Create { .. } => transaction.batch_execute(&create_table(schema)).await?,
+            Change::Create { .. } => transaction.batch_execute(&create_table(schema, fill)).await?,
             Change::Replace { .. } => {
-                transaction.batch_execute(&format!("DROP TABLE {name}; {}", create_table(schema))).await?;
+                transaction.batch_execute(&format!("DROP TABLE {name}; {}", create_table(schema, fill))).await?;
             }
             // The rows that are there have no value for it, so it may be null whatever the source says.
             Change::Add { column, kind } => altered.push(format!("ADD COLUMN {} {kind}", quote(column))),

@@ -12,6 +12,8 @@ use tokio_postgres::config::SslMode;
 
 /// Connections at once, where the spec does not say it.
 const CONNECTIONS: usize = 4;
+/// The fill factor, where the spec does not say it: room for a second version of every row, and some more.
+const FILL: u32 = 45;
 
 /// Where and how the PostgreSQL destination writes.
 #[derive(Clone, Default, Deserialize, JsonSchema)]
@@ -41,6 +43,11 @@ pub struct Spec {
     #[serde(default)]
     #[schemars(range(min = 1))]
     pub connections: Option<usize>,
+    /// Hundredths of each page that are filled at first, in tables with a key that are created; by default 45. Every sync
+    /// replaces all rows of such a table, and a new version of a row is cheap where it fits into the page of the old one.
+    #[serde(default)]
+    #[schemars(range(min = 10, max = 100))]
+    pub fillfactor: Option<u32>,
     /// Accepted from CloudQuery's configurations; it has no effect, because a unit is always written in one transaction.
     #[serde(default)]
     #[schemars(range(min = 1))]
@@ -75,6 +82,8 @@ pub struct Settings {
     pub schema: Option<String>,
     /// Connections at once.
     pub connections: usize,
+    /// Hundredths of each page of a new table with a key that are filled at first.
+    pub fill: u32,
     /// The place without the password.
     pub shown: String,
 }
@@ -113,6 +122,9 @@ impl Spec {
             if zero {
                 return Err(Error::fatal(format!("`{name}` must be at least 1")));
             }
+        }
+        if self.fillfactor.is_some_and(|fill| !(10..=100).contains(&fill)) {
+            return Err(Error::fatal("`fillfactor` must be from 10 to 100"));
         }
         let (mode, authority) = (take(&mut text, "sslmode"), take(&mut text, "sslrootcert"));
         let (mode, verify) = match mode.as_deref() {
@@ -159,6 +171,7 @@ impl Spec {
             ca_file: self.ca_file.clone().or(authority.map(PathBuf::from)),
             schema: self.schema.clone(),
             connections: self.connections.unwrap_or(CONNECTIONS),
+            fill: self.fillfactor.unwrap_or(FILL),
             shown,
         })
     }
