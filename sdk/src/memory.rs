@@ -4,6 +4,9 @@
 //! here already is only counted ([`Budget::lease`]), because it cannot be undone. So back-pressure reaches the call, and
 //! nothing that is held is ever waited for by its holder.
 //!
+//! What an engine within this process takes for itself, and never gives back before it is closed, is reserved
+//! ([`Budget::reserve`]): it is nobody's turn to wait for it.
+//!
 //! Pages are admitted by depth: a child table's may fill what its parents' may not, and the first at a depth is always
 //! admitted. A page waits only for deeper ones, so no wait is for ever.
 
@@ -30,6 +33,7 @@ pub struct Budget(Arc<Shared>);
 struct Shared {
     total: u64,
     used: AtomicU64,
+    reserved: AtomicU64,
     peak: AtomicU64,
     /// Pages that were admitted and are still held, by depth.
     admitted: [AtomicUsize; DEPTHS],
@@ -57,6 +61,7 @@ impl Budget {
         Self(Arc::new(Shared {
             total,
             used: AtomicU64::new(0),
+            reserved: AtomicU64::new(0),
             peak: AtomicU64::new(0),
             admitted: Default::default(),
             waiting: Default::default(),
@@ -78,9 +83,21 @@ impl Budget {
         self.0.peak.load(Ordering::Relaxed)
     }
 
-    /// Whether what can be handed on should be: more than half is used, or someone waits.
+    /// Whether what can be handed on should be: more than half of what is not reserved is used, or someone waits.
     pub fn is_tight(&self) -> bool {
-        self.is_waited_for() || self.used() > self.0.total / 2
+        self.is_waited_for() || self.used() > self.unreserved() / 2
+    }
+
+    /// Takes bytes out of what pages and rows share, at most three quarters of the budget in all; dropping the answer gives
+    /// them back.
+    pub fn reserve(&self, bytes: u64) -> Reserved {
+        self.0.reserved.fetch_add(bytes, Ordering::Relaxed);
+        Reserved { budget: self.clone(), bytes }
+    }
+
+    fn unreserved(&self) -> u64 {
+        let total = self.0.total;
+        total - self.0.reserved.load(Ordering::Relaxed).min(total / 4 * 3)
     }
 
     /// An empty lease, for what is held already.
@@ -121,7 +138,8 @@ impl Budget {
     fn try_admit(&self, bytes: u64, depth: usize) -> Option<Lease> {
         let shared = &*self.0;
         // A depth leaves room to those below it: from a half at the roots to next to nothing.
-        let room = shared.total / 2 + shared.total / 2 * depth as u64 / DEPTHS as u64;
+        let half = self.unreserved() / 2;
+        let room = half + half * depth as u64 / DEPTHS as u64;
         let admitted = shared.admitted[depth].fetch_add(1, Ordering::Relaxed);
         if admitted > 0 && self.used().saturating_add(bytes) > room {
             shared.admitted[depth].fetch_sub(1, Ordering::Relaxed);
@@ -163,6 +181,20 @@ impl<'a> Counted<'a> {
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Bytes that are nobody else's; dropping it gives them back.
+#[derive(Debug)]
+pub struct Reserved {
+    budget: Budget,
+    bytes: u64,
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        self.budget.0.reserved.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.budget.free(0);
     }
 }
 
@@ -226,6 +258,20 @@ mod tests {
         assert_eq!(waiting.await.expect("it is admitted"), 400);
         assert_eq!(budget.used(), 0);
         assert_eq!(budget.peak(), 700);
+    }
+
+    #[tokio::test]
+    async fn what_is_reserved_leaves_room_for_several_pages() {
+        let budget = Budget::new(1000);
+        let reserved = budget.reserve(500);
+        assert!(!budget.is_tight());
+        let pages = [admitted(&budget, 100, 0).await, admitted(&budget, 100, 0).await];
+        assert!(pages.iter().all(Option::is_some) && admitted(&budget, 100, 0).await.is_none());
+        drop(reserved);
+        assert!(admitted(&budget, 100, 0).await.is_some());
+        let _more = [budget.reserve(900), budget.reserve(900)];
+        drop(pages);
+        assert!(admitted(&budget, 100, 0).await.is_some());
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 //! uses it, because DuckDB's lock does not keep a process from opening it again.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use adbc_core::options::{InfoCode, OptionConnection, OptionDatabase, OptionValue};
@@ -73,7 +73,10 @@ impl Drop for Opened {
 impl Connect {
     /// The dialect, told by the spec or by the driver's name.
     pub fn dialect(&self) -> Result<Dialect> {
-        let named = |name: &Option<String>| name.as_deref().and_then(Dialect::of_name);
+        // Not by the folders above it, which may be called like anything.
+        let stem =
+            |name: &String| Path::new(name).file_stem().and_then(|stem| Dialect::of_name(&stem.to_string_lossy()));
+        let named = |name: &Option<String>| name.as_ref().and_then(stem);
         let found = self.dialect.or_else(|| named(&self.driver)).or_else(|| named(&self.entrypoint));
         found.ok_or_else(|| {
             Error::fatal(format!(
@@ -94,7 +97,8 @@ impl Connect {
     pub fn open(&self, shown: &Arc<Shown>) -> Result<(Session, Opened)> {
         let Some(file) = &self.file else {
             let database = self.open_database(shown, &[])?;
-            let session = self.connect(&database, shown)?;
+            let mut session = self.connect(&database, shown)?;
+            self.ensure_lasting(&mut session)?;
             return Ok((session, Opened { slot: None, database: Some(database) }));
         };
         let slot = slot(file);
@@ -130,6 +134,14 @@ impl Connect {
         work(&mut session)
     }
 
+    /// Opens another connection to a database that is open. Blocks.
+    pub fn again(&self, opened: &Opened, shown: &Arc<Shown>) -> Result<Session> {
+        match &opened.database {
+            Some(database) => self.connect(database, shown),
+            None => Err(Error::destination(format!("{}: the database is closed", shown.place))),
+        }
+    }
+
     fn connect(&self, database: &ManagedDatabase, shown: &Arc<Shown>) -> Result<Session> {
         let options = self.connection_options.iter();
         let options = options.map(|(key, value)| (OptionConnection::from(key.as_str()), text(value)));
@@ -153,6 +165,24 @@ impl Connect {
         let options = self.options.iter().map(|(key, value)| (OptionDatabase::from(key.as_str()), text(value)));
         let more = more.iter().map(|(key, value)| (OptionDatabase::from(*key), OptionValue::from(*value)));
         driver.new_database_with_opts(options.chain(more)).map_err(|error| shown.explain(&error))
+    }
+
+    /// An error where the database is in memory, as some drivers' are that are not told where it is.
+    fn ensure_lasting(&self, session: &mut Session) -> Result<()> {
+        let sql = match self.dialect()? {
+            Dialect::Duckdb => "SELECT path FROM duckdb_databases() WHERE database_name = current_database()",
+            Dialect::Sqlite => "SELECT file FROM pragma_database_list WHERE name = 'main'",
+            Dialect::Postgresql => return Ok(()),
+        };
+        let file = session.query(sql)?.into_iter().flatten().flatten().next();
+        match file.is_some_and(|file| !file.is_empty()) {
+            true => Ok(()),
+            false => Err(Error::fatal(format!(
+                "{}: the database is in memory, and its tables would be gone when the sync ends; name its file in \
+                 `options`, such as `uri: ./cloud.db`",
+                self.place
+            ))),
+        }
     }
 
     /// Whether the database is the one whose SQL is spoken, as far as the driver tells.
@@ -184,7 +214,9 @@ fn text(value: &SecretString) -> OptionValue {
 /// The name of the database's product, where the driver tells it.
 fn vendor(connection: &ManagedConnection) -> Option<String> {
     let reader = connection.get_info(Some(HashSet::from([InfoCode::VendorName]))).ok()?;
-    let batch = reader.filter_map(Result::ok).find(|batch| batch.num_rows() > 0)?;
+    // To the end: DuckDB's answer holds a transaction until then.
+    let batches: Vec<_> = reader.filter_map(Result::ok).collect();
+    let batch = batches.iter().find(|batch| batch.num_rows() > 0)?;
     let codes: &UInt32Array = batch.column(0).as_any().downcast_ref()?;
     let row = (0..codes.len()).find(|row| codes.value(*row) == u32::from(&InfoCode::VendorName))?;
     let value = batch.column(1).as_union_opt()?.value(row);

@@ -6,6 +6,7 @@ use headwater_sdk::arrow::array::{
     Array, ArrayRef, AsArray, GenericListArray, MapArray, OffsetSizeTrait, StringBuilder, StructArray,
     TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray, TimestampSecondArray,
 };
+use headwater_sdk::arrow::buffer::OffsetBuffer;
 use headwater_sdk::arrow::compute::{CastOptions, cast_with_options};
 use headwater_sdk::arrow::datatypes::{DataType, Field, FieldRef, Fields, TimeUnit};
 use headwater_sdk::arrow::error::ArrowError;
@@ -49,8 +50,11 @@ pub fn convert(from: &Field, to: &Field, array: &ArrayRef) -> Result<ArrayRef> {
 
 fn list<O: OffsetSizeTrait>(from: &FieldRef, to: &FieldRef, array: &ArrayRef) -> Result<ArrayRef> {
     let list = array.as_list::<O>();
-    let values = convert(from, to, list.values())?;
-    let list = GenericListArray::<O>::try_new(Arc::clone(to), list.offsets().clone(), values, list.nulls().cloned());
+    // A slice has all values of what it is a slice of, and another row's are none of its business.
+    let (first, last) = (list.value_offsets()[0], list.value_offsets()[list.len()]);
+    let values = convert(from, to, &list.values().slice(first.as_usize(), (last - first).as_usize()))?;
+    let offsets = OffsetBuffer::from_lengths(list.offsets().lengths());
+    let list = GenericListArray::<O>::try_new(Arc::clone(to), offsets, values, list.nulls().cloned());
     Ok(Arc::new(list.map_err(wrong)?))
 }
 
@@ -63,8 +67,10 @@ fn map(from: &FieldRef, to: &FieldRef, sorted: bool, array: &MapArray) -> Result
     let (DataType::Struct(from), DataType::Struct(fields)) = (from.data_type(), to.data_type()) else {
         return Err(Error::fatal("a map whose entries are no pairs"));
     };
-    let entries = structure(from, fields, array.entries())?;
-    let map = MapArray::try_new(Arc::clone(to), array.offsets().clone(), entries, array.nulls().cloned(), sorted);
+    let (first, last) = (array.value_offsets()[0], array.value_offsets()[array.len()]);
+    let entries = structure(from, fields, &array.entries().slice(first as usize, (last - first) as usize))?;
+    let offsets = OffsetBuffer::from_lengths(array.offsets().lengths());
+    let map = MapArray::try_new(Arc::clone(to), offsets, entries, array.nulls().cloned(), sorted);
     Ok(Arc::new(map.map_err(wrong)?))
 }
 

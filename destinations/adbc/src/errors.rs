@@ -115,6 +115,15 @@ impl Shown {
     }
 }
 
+/// Whether the connection, or the whole database, is of no use any more.
+pub fn loses(error: &Error) -> bool {
+    // SQL's class 08 is a lost connection; 57P is PostgreSQL that stops or starts. DuckDB has no codes.
+    error.code.as_deref().is_some_and(|code| code.starts_with("08") || code.starts_with("57P"))
+        || ["database has been invalidated", "no connection to the server", "server closed the connection"]
+            .iter()
+            .any(|part| error.message.contains(part))
+}
+
 /// Whether another transaction was in the way, so that the same may go well a moment later.
 pub fn passes(error: &Error) -> bool {
     // SQL's class 40 is a rollback; DuckDB has no codes.

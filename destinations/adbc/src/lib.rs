@@ -23,6 +23,7 @@ mod publish;
 mod session;
 mod spec;
 mod store;
+mod stream;
 mod target;
 mod worker;
 

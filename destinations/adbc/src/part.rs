@@ -2,77 +2,16 @@
 //! are many.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use headwater_sdk::arrow::array::{Array, RecordBatch};
-use headwater_sdk::memory::Lease;
-use headwater_sdk::pool::batch_bytes;
+use headwater_sdk::pool::{Pool, Share, batch_bytes};
 use headwater_sdk::rejects::sift;
-use headwater_sdk::{Budget, Committed, Error, Outcome, Part, PartWriter, Result, async_trait};
+use headwater_sdk::{Committed, Error, Outcome, Part, PartWriter, Result, WriteMode, async_trait};
 
 use crate::dialect::Dialect;
 use crate::publish::publish;
-use crate::store::Waiting;
+use crate::store::{Stage, Waiting};
 use crate::worker::Orders;
-
-/// A part hands on its rows when they are so many bytes.
-const MANY: u64 = 16 << 20;
-
-/// The memory that all parts together hold, and the database's.
-#[derive(Clone)]
-pub struct Memory(Arc<Shared>);
-
-struct Shared {
-    budget: Budget,
-    held: AtomicU64,
-    database: Lease,
-}
-
-impl Memory {
-    /// Of a budget: a sixteenth of it for rows that wait, and half for the database.
-    pub fn new(budget: &Budget) -> Self {
-        Self(Arc::new(Shared { budget: budget.clone(), held: AtomicU64::new(0), database: budget.lease() }))
-    }
-
-    fn of_rows(&self) -> u64 {
-        self.0.budget.total() / 16
-    }
-
-    /// What the database may take for itself.
-    pub fn of_database(&self) -> u64 {
-        self.0.budget.total() / 2
-    }
-
-    /// Counts what it takes.
-    pub fn count_database(&self, bytes: u64) {
-        self.0.database.set(bytes);
-    }
-
-    fn is_full(&self) -> bool {
-        self.0.held.load(Ordering::Relaxed) > self.of_rows()
-    }
-}
-
-/// What a part holds of it.
-struct Share {
-    memory: Memory,
-    lease: Lease,
-}
-
-impl Share {
-    fn set(&self, bytes: u64) {
-        let held = &self.memory.0.held;
-        held.fetch_add(bytes, Ordering::Relaxed);
-        held.fetch_sub(self.lease.bytes(), Ordering::Relaxed);
-        self.lease.set(bytes);
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.set(0);
-    }
-}
 
 /// Writes one part.
 pub struct Writer {
@@ -82,14 +21,14 @@ pub struct Writer {
     columns: Arc<Waiting>,
     held: Vec<RecordBatch>,
     rows: u64,
-    stage: Option<String>,
+    stage: Option<Stage>,
     failed: bool,
 }
 
 impl Writer {
     /// A part without rows.
-    pub fn new(orders: Orders, dialect: Dialect, memory: Memory, part: Part) -> Self {
-        let share = Share { lease: memory.0.budget.lease(), memory };
+    pub fn new(orders: Orders, dialect: Dialect, pool: &Pool, part: Part) -> Self {
+        let share = pool.share();
         let columns = Arc::new(Waiting::new(dialect, part.table.columns.iter(), !part.table.key().is_empty()));
         Self { orders, share, part: Arc::new(part), columns, held: Vec::new(), rows: 0, stage: None, failed: false }
     }
@@ -107,12 +46,11 @@ impl Writer {
             rows += batch.num_rows() as u64;
             Ok(())
         })?;
-        let bytes = taken.iter().map(batch_bytes).sum::<u64>() + self.share.lease.bytes();
+        let bytes = taken.iter().map(batch_bytes).sum::<u64>() + self.share.bytes();
         self.held.append(&mut taken);
         self.rows = rows;
         self.share.set(bytes);
-        let many = MANY.min(self.share.memory.of_rows());
-        if bytes >= many || (bytes >= many / 16 && self.share.memory.is_full()) {
+        if self.share.is_enough() {
             self.hand_on().await?;
         }
         Ok(())
@@ -128,12 +66,26 @@ impl Writer {
         }
     }
 
-    /// Puts what is held into a temporary table of the part's own.
+    /// Puts what is held into the table itself, in a transaction that is open as long as the part, or into a temporary table
+    /// of the part's own.
     async fn hand_on(&mut self) -> Result<()> {
-        let (columns, held, stage) = (Arc::clone(&self.columns), std::mem::take(&mut self.held), self.stage.clone());
-        let staged = self.orders.call(move |store| match stage {
-            Some(stage) => store.add(&stage, &columns, &held).map(|()| stage),
-            None => store.stage(&columns, &held),
+        let (part, columns) = (Arc::clone(&self.part), Arc::clone(&self.columns));
+        let (held, stage) = (std::mem::take(&mut self.held), self.stage.clone());
+        // Rows that may be put aside have to be there when that turns out.
+        let streams = part.mode == WriteMode::Append && part.table.key().is_empty() && part.rejects.is_none();
+        let staged = self.orders.call(move |store| {
+            let begun = match stage {
+                None if streams => store.stream(&part, &columns)?,
+                stage => stage,
+            };
+            let Some(stage) = begun else { return store.stage(&columns, &held).map(Stage::Waiting) };
+            match store.add(&stage, &columns, &held) {
+                Ok(()) => Ok(stage),
+                Err(error) => {
+                    store.forget(&stage);
+                    Err(error)
+                }
+            }
         });
         self.stage = Some(staged.await?);
         self.share.set(0);
@@ -161,7 +113,7 @@ impl PartWriter for Writer {
         let (held, stage) = (std::mem::take(&mut self.held), self.stage.clone());
         let done = self.orders.call(move |store| publish(store, &part, &columns, stage, &held, rows, outcome));
         let committed = done.await.map_err(|error| error.while_doing(table))?;
-        // It was removed with the transaction.
+        // It went with the transaction.
         self.stage = None;
         Ok(committed)
     }

@@ -13,20 +13,20 @@ use headwater_sdk::{Committed, Error, Outcome, Part, Result, TableSchema, WriteM
 use crate::dialect::{Dialect, literal, staged_key};
 use crate::errors::passes;
 use crate::session::Session;
-use crate::store::{Store, Waiting};
+use crate::store::{Stage, Store, Waiting};
 
 /// How often a transaction is run again that another was in the way of.
 const TRIES: u32 = 8;
 /// The pause before it is run again the first time; each time after that it is twice as long.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Makes a part visible, and removes its stale rows where that is asked for, in one transaction. Rows wait in `stage`,
-/// and those of `held` after them.
+/// Makes a part visible, and removes its stale rows where that is asked for, in one transaction. Rows are in `stage`, and
+/// those of `held` after them.
 pub fn publish(
     store: &mut Store,
     part: &Part,
     columns: &Waiting,
-    stage: Option<String>,
+    stage: Option<Stage>,
     held: &[RecordBatch],
     rows: u64,
     outcome: Outcome,
@@ -38,21 +38,22 @@ pub fn publish(
     if let Some((column, _)) = part.predicate.iter().find(|(name, _)| part.table.column(name).is_none()) {
         return Err(Error::fatal(format!("units are told by `{column}`, which is not a column of the table")));
     }
-    if rows == 0 && !removes && !(complete && part.resumed) {
-        return Ok(Committed::default());
-    }
-    let stage = match stage {
-        Some(stage) => {
-            store.add(&stage, columns, held)?;
-            Some(stage)
-        }
+    let waiting = match stage {
+        Some(Stage::Stream(stream)) => return store.commit(stream, held),
+        None if rows == 0 && !removes && !(complete && part.resumed) => return Ok(Committed::default()),
         None if rows == 0 => None,
         None => Some(store.stage(columns, held)?),
+        Some(Stage::Waiting(name)) => {
+            store.add(&Stage::Waiting(name.clone()), columns, held)?;
+            Some(name)
+        }
     };
-    let publish = Publish { part, rows, removes, stage: stage.as_deref().map(|stage| store.dialect.temporary(stage)) };
-    let done = again(|| publish.run(store));
-    if let Some(stage) = &stage {
-        store.forget(stage);
+    let done = again(|| {
+        let stage = waiting.as_deref().map(|name| store.dialect.temporary(name));
+        Publish { part, rows, removes, stage }.run(store)
+    });
+    if let Some(name) = waiting {
+        store.forget(&Stage::Waiting(name));
     }
     done
 }
@@ -88,14 +89,15 @@ impl Publish<'_> {
         store.session().transaction(|session| {
             let mut done = Committed::default();
             if self.part.resumed && self.part.adds() {
-                session.delete(&table, &self.unit(dialect, "="))?;
+                session.delete(&table, &of_unit(self.part, dialect, "="))?;
             }
             let resumed = self.part.resumed && !self.part.adds();
             // Rows of an earlier attempt have the same time; which of them are gone is told by the key.
             let compared = if resumed { "<=" } else { "<" };
-            let stale = self.unit(dialect, compared);
+            let stale = of_unit(self.part, dialect, compared);
             let mut insert = None;
             if let Some(stage) = &self.stage {
+                session.ensure_rows(stage, self.rows)?;
                 done.written = self.rows;
                 if !key.is_empty() && self.rows > 1 {
                     done.written = self.keys(session, dialect, stage, &key.join(", "))?;
@@ -108,13 +110,13 @@ impl Publish<'_> {
                 }
                 if self.removes {
                     let unseen = self.stage.as_ref().filter(|_| resumed);
-                    let unseen = unseen.map(|stage| format!(" AND NOT {}", self.seen(&table, stage)));
+                    let unseen = unseen.map(|stage| format!(" AND NOT {}", self.seen(dialect, &table, stage)));
                     done.deleted = session.delete(&table, &(stale + unseen.as_deref().unwrap_or_default()))?;
                 }
                 return Ok(done);
             }
             if let Some(stage) = self.stage.as_ref().filter(|_| !key.is_empty()) {
-                session.delete(&table, &self.seen(&table, stage))?;
+                session.delete(&table, &self.seen(dialect, &table, stage))?;
             }
             if self.removes {
                 done.deleted = session.delete(&table, &stale)?;
@@ -137,23 +139,26 @@ impl Publish<'_> {
     }
 
     /// The condition that a row of the table has the key of one that waits.
-    fn seen(&self, table: &str, stage: &str) -> String {
+    fn seen(&self, dialect: Dialect, table: &str, stage: &str) -> String {
         let columns = self.part.table.columns.iter().enumerate().filter(|(_, column)| column.key);
-        let equal = columns.map(|(index, column)| format!("s.c{index} = {table}.{}", quote(&column.name)));
+        let equal = columns.map(|(index, column)| {
+            let staged = dialect.staged("s.", index, &column.kind);
+            format!("{staged} = {table}.{}", quote(&column.name))
+        });
         format!("EXISTS (SELECT 1 FROM {stage} s WHERE {})", equal.collect::<Vec<_>>().join(" AND "))
     }
+}
 
-    /// The condition that a row is of the unit, and of a sync whose time compares to this one's.
-    fn unit(&self, dialect: Dialect, compared: &str) -> String {
-        let time = time_text(self.part.sync_time.0, TimeUnit::Microsecond, TimeStyle::Sql);
-        let mut condition = format!("{} {compared} {}", quote(SYNC_TIME), dialect.time(&time));
-        let source = (SOURCE_NAME, &self.part.source);
-        let predicate = self.part.predicate.iter().map(|(column, value)| (column.as_str(), value));
-        for (column, value) in std::iter::once(source).chain(predicate) {
-            condition.push_str(&format!(" AND {} = {}", quote(column), literal(value)));
-        }
-        condition
+/// The condition that a row is of a part's unit, and of a sync whose time compares to the part's.
+pub fn of_unit(part: &Part, dialect: Dialect, compared: &str) -> String {
+    let time = time_text(part.sync_time.0, TimeUnit::Microsecond, TimeStyle::Sql);
+    let mut condition = format!("{} {compared} {}", quote(SYNC_TIME), dialect.time(&time));
+    let source = (SOURCE_NAME, &part.source);
+    let predicate = part.predicate.iter().map(|(column, value)| (column.as_str(), value));
+    for (column, value) in std::iter::once(source).chain(predicate) {
+        condition.push_str(&format!(" AND {} = {}", quote(column), literal(value)));
     }
+    condition
 }
 
 /// Removes the rows of a table that are equal to a row of `matching` in its columns.
@@ -169,11 +174,7 @@ pub fn delete(store: &mut Store, table: &TableSchema, matching: &RecordBatch) ->
     let stage = store.stage(&waiting, &[batch])?;
     let named = dialect.table(&table.name);
     let equal = columns.iter().enumerate().map(|(index, column)| {
-        let kind = dialect.kind(&column.kind);
-        let staged = match kind.sql == kind.stage {
-            true => format!("s.c{index}"),
-            false => format!("CAST(s.c{index} AS {})", kind.sql),
-        };
+        let staged = dialect.staged("s.", index, &column.kind);
         let name = format!("{named}.{}", quote(&column.name));
         match dialect.not_null(column) {
             true => format!("{name} = {staged}"),
@@ -182,7 +183,12 @@ pub fn delete(store: &mut Store, table: &TableSchema, matching: &RecordBatch) ->
     });
     let from = dialect.temporary(&stage);
     let condition = format!("EXISTS (SELECT 1 FROM {from} s WHERE {})", equal.collect::<Vec<_>>().join(" AND "));
-    let deleted = again(|| store.session().transaction(|session| session.delete(&named, &condition)));
-    store.forget(&stage);
+    let deleted = again(|| {
+        store.session().transaction(|session| {
+            session.ensure_rows(&from, matching.num_rows() as u64)?;
+            session.delete(&named, &condition)
+        })
+    });
+    store.forget(&Stage::Waiting(stage));
     deleted
 }

@@ -10,7 +10,15 @@ use headwater_sdk::arrow::datatypes::SchemaRef;
 use headwater_sdk::{Error, Result, plain};
 
 use crate::dialect::Dialect;
-use crate::errors::Shown;
+use crate::errors::{Shown, loses};
+
+/// Where batches are added.
+pub enum Target<'a> {
+    /// A table of the database.
+    Table(&'a str),
+    /// A temporary table.
+    Temporary(&'a str),
+}
 
 /// A row of a query's answer, as text.
 pub type Row = Vec<Option<String>>;
@@ -20,12 +28,13 @@ pub struct Session {
     connection: ManagedConnection,
     dialect: Dialect,
     shown: Arc<Shown>,
+    broken: bool,
 }
 
 impl Session {
     /// Of a connection that is open, and in no transaction.
     pub fn new(connection: ManagedConnection, dialect: Dialect, shown: Arc<Shown>) -> Self {
-        Self { connection, dialect, shown }
+        Self { connection, dialect, shown, broken: false }
     }
 
     fn explain(&self, error: &adbc_core::error::Error) -> Error {
@@ -76,24 +85,40 @@ impl Session {
     /// Deletes rows, and answers how many they were. The condition stands behind `WHERE`.
     pub fn delete(&mut self, table: &str, condition: &str) -> Result<u64> {
         let sql = format!("DELETE FROM {table} WHERE {condition}");
+        if self.dialect == Dialect::Duckdb {
+            // Not all of its drivers tell a number, but as a query the statement answers it.
+            return self.number(&sql);
+        }
         match self.execute(&sql)? {
             Some(deleted) => Ok(deleted),
-            // DuckDB's does not tell that there were none.
-            None if self.dialect == Dialect::Duckdb => Ok(0),
             None => Err(Error::destination(format!("{}: the driver does not tell what it deletes", self.shown.place))),
         }
     }
 
-    /// Adds batches to a temporary table.
-    pub fn ingest(&mut self, table: &str, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<()> {
+    /// An error unless a table has so many rows: a driver may lose rows without an error, as DuckDB's does where it has no
+    /// memory or disk left for the last of them.
+    pub fn ensure_rows(&mut self, table: &str, rows: u64) -> Result<()> {
+        match self.number(&format!("SELECT count(*) FROM {table}"))? {
+            found if found == rows => Ok(()),
+            found => Err(Error::destination(format!(
+                "{}: {found} rows have arrived where there should be {rows}, and the driver does not tell why; is its \
+                 memory or its disk full?",
+                self.shown.place
+            ))),
+        }
+    }
+
+    /// Adds batches to a table.
+    pub fn ingest(&mut self, target: Target<'_>, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<()> {
         let mut statement = self.statement()?;
-        let options = [
-            (OptionStatement::TargetTable, OptionValue::from(table)),
-            (OptionStatement::IngestMode, IngestMode::Append.into()),
-            (OptionStatement::Temporary, OptionValue::from("true")),
-        ];
-        for (key, value) in options {
-            statement.set_option(key, value).map_err(|error| self.explain(&error))?;
+        let mut set = |key, value| statement.set_option(key, value).map_err(|error| self.shown.explain(&error));
+        set(OptionStatement::IngestMode, IngestMode::Append.into())?;
+        match target {
+            Target::Table(name) => set(OptionStatement::TargetTable, OptionValue::from(name))?,
+            Target::Temporary(name) => {
+                set(OptionStatement::TargetTable, OptionValue::from(name))?;
+                set(OptionStatement::Temporary, OptionValue::from("true"))?;
+            }
         }
         let batches: Vec<_> = batches.iter().cloned().map(Ok).collect();
         let reader = RecordBatchIterator::new(batches, SchemaRef::clone(schema));
@@ -103,19 +128,37 @@ impl Session {
 
     /// Does something in a transaction, as a whole or not at all.
     pub fn transaction<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        self.autocommit(false)?;
+        self.begin()?;
         let done = work(self).and_then(|done| {
-            self.connection.commit().map_err(|error| self.explain(&error))?;
+            self.commit()?;
             Ok(done)
         });
-        if done.is_err() {
-            // What failed is the cause; a rollback that fails too leaves a connection that is of no use any more.
-            let _ = self.connection.rollback();
+        if let Err(error) = &done
+            && (self.connection.rollback().is_err() || loses(error))
+        {
+            // What failed is the cause. In such a connection later units would be neither whole nor in a transaction.
+            self.broken = true;
         }
         let ended = self.autocommit(true);
+        self.broken |= ended.is_err();
         let done = done?;
         ended?;
         Ok(done)
+    }
+
+    /// Begins a transaction. It ends with the connection, or with [`Session::commit`].
+    pub fn begin(&mut self) -> Result<()> {
+        self.autocommit(false)
+    }
+
+    /// Makes what was done since [`Session::begin`] visible.
+    pub fn commit(&mut self) -> Result<()> {
+        self.connection.commit().map_err(|error| self.explain(&error))
+    }
+
+    /// Whether the connection is of no use any more.
+    pub fn is_broken(&self) -> bool {
+        self.broken
     }
 
     fn autocommit(&mut self, on: bool) -> Result<()> {

@@ -1,17 +1,19 @@
 //! The open database, as the thread has it that does everything.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use headwater_sdk::arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use headwater_sdk::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use headwater_sdk::sql::quote;
-use headwater_sdk::{Column, ColumnType, Error, Extension, Result, TableSchema};
+use headwater_sdk::{Column, ColumnType, Committed, Error, Extension, Part, Result, TableSchema};
 
 use crate::connect::{Connect, Opened};
 use crate::convert::convert;
 use crate::dialect::Dialect;
 use crate::errors::Shown;
-use crate::session::Session;
+use crate::session::{Session, Target};
+use crate::stream::Stream;
 
 /// What the database may take for itself.
 #[derive(Debug, Clone, Copy)]
@@ -22,30 +24,81 @@ pub struct Limits {
     pub threads: u64,
 }
 
+/// Where rows of a part are that have been handed on already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stage {
+    /// In a temporary table of this name.
+    Waiting(String),
+    /// In the table, in the transaction of this number.
+    Stream(u64),
+}
+
 /// An open database. Fields are dropped in their order: a connection goes before its database.
 pub struct Store {
     session: Session,
+    streams: BTreeMap<u64, Stream>,
+    connect: Arc<Connect>,
+    shown: Arc<Shown>,
     pub dialect: Dialect,
     pub place: String,
     number: u64,
-    _opened: Opened,
+    opened: Opened,
 }
 
 impl Store {
     /// Opens the database, and creates it where it is a file that does not exist. Blocks.
-    pub fn open(connect: &Connect, shown: &Arc<Shown>, limits: Limits) -> Result<Self> {
+    pub fn open(connect: &Arc<Connect>, shown: &Arc<Shown>, limits: Limits) -> Result<Self> {
         if let Some(file) = &connect.file {
             file.location.check()?;
         }
         let dialect = connect.dialect()?;
         let (mut session, opened) = connect.open(shown)?;
         set_up(&mut session, connect, dialect, limits)?;
-        Ok(Self { session, dialect, place: shown.place.clone(), number: 0, _opened: opened })
+        Ok(Self {
+            session,
+            streams: BTreeMap::new(),
+            connect: Arc::clone(connect),
+            shown: Arc::clone(shown),
+            dialect,
+            place: shown.place.clone(),
+            number: 0,
+            opened,
+        })
     }
 
     /// The connection.
     pub fn session(&mut self) -> &mut Session {
         &mut self.session
+    }
+
+    /// Another connection to the same database.
+    pub fn connect(&self) -> Result<Session> {
+        self.connect.again(&self.opened, &self.shown)
+    }
+
+    /// Whether the connection is of no use any more.
+    pub fn is_broken(&self) -> bool {
+        self.session.is_broken()
+    }
+
+    /// How many parts add their rows to a table itself.
+    pub fn streams(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// Begins to add a part's rows to the table itself, where that can be done.
+    pub fn stream(&mut self, part: &Part, columns: &Waiting) -> Result<Option<Stage>> {
+        let Some(stream) = Stream::begin(self, part, columns)? else { return Ok(None) };
+        self.number += 1;
+        self.streams.insert(self.number, stream);
+        Ok(Some(Stage::Stream(self.number)))
+    }
+
+    /// Ends that, and makes the rows visible.
+    pub fn commit(&mut self, stream: u64, batches: &[RecordBatch]) -> Result<Committed> {
+        let mut stream = self.streams.remove(&stream).ok_or_else(|| Error::destination("the transaction has ended"))?;
+        stream.add(batches)?;
+        stream.commit()
     }
 
     /// A name for a temporary table that there is none of yet.
@@ -59,23 +112,33 @@ impl Store {
         let name = self.temporary();
         let create = format!("CREATE TEMPORARY TABLE {} ({})", quote(&name), columns.sql);
         self.session.execute(&create)?;
-        if let Err(error) = self.add(&name, columns, batches) {
-            self.forget(&name);
+        if let Err(error) = self.session.ingest(Target::Temporary(&name), &columns.wire, batches) {
+            self.forget(&Stage::Waiting(name));
             return Err(error);
         }
         Ok(name)
     }
 
-    /// Puts more batches into it.
-    pub fn add(&mut self, name: &str, columns: &Waiting, batches: &[RecordBatch]) -> Result<()> {
-        match batches.is_empty() {
-            true => Ok(()),
-            false => self.session.ingest(name, &columns.wire, batches),
+    /// Adds more batches to where a part's rows are.
+    pub fn add(&mut self, stage: &Stage, columns: &Waiting, batches: &[RecordBatch]) -> Result<()> {
+        if batches.is_empty() {
+            return Ok(());
+        }
+        match stage {
+            Stage::Waiting(name) => self.session.ingest(Target::Temporary(name), &columns.wire, batches),
+            Stage::Stream(number) => match self.streams.get_mut(number) {
+                Some(stream) => stream.add(batches),
+                None => Err(Error::destination("the transaction has ended")),
+            },
         }
     }
 
-    /// Removes a temporary table. What cannot be removed goes with the connection.
-    pub fn forget(&mut self, name: &str) {
+    /// Removes what was handed on. What cannot be removed goes with the connection.
+    pub fn forget(&mut self, stage: &Stage) {
+        let name = match stage {
+            Stage::Waiting(name) => name,
+            Stage::Stream(number) => return drop(self.streams.remove(number)),
+        };
         let sql = format!("DROP TABLE IF EXISTS {}", self.dialect.temporary(name));
         if let Err(error) = self.session.execute(&sql) {
             tracing::debug!(%error, "a temporary table stays until the connection ends");

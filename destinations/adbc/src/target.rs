@@ -4,6 +4,8 @@ use std::sync::{Arc, OnceLock};
 
 use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::destination::MigrateMode;
+use headwater_sdk::memory::Reserved;
+use headwater_sdk::pool::Pool;
 use headwater_sdk::{
     Budget, ColumnType, Destination, Error, Part, PartWriter, Result, Stored, TablePlan, TableSchema, async_trait,
 };
@@ -11,7 +13,7 @@ use headwater_sdk::{
 use crate::connect::Connect;
 use crate::dialect::Dialect;
 use crate::errors::Shown;
-use crate::part::{Memory, Writer};
+use crate::part::Writer;
 use crate::session::Session;
 use crate::store::{Limits, Store};
 use crate::worker::{Orders, Worker};
@@ -27,14 +29,32 @@ pub struct Adbc {
     connect: Arc<Connect>,
     shown: Arc<Shown>,
     memory: OnceLock<Memory>,
-    worker: tokio::sync::Mutex<Option<Worker>>,
+    worker: tokio::sync::Mutex<Option<Running>>,
+}
+
+/// The memory of the run, and what parts hold of it.
+struct Memory {
+    budget: Budget,
+    pool: Pool,
+}
+
+impl Memory {
+    fn new(budget: &Budget) -> Self {
+        Self { budget: budget.clone(), pool: Pool::new(budget) }
+    }
+}
+
+/// The thread that has the database, and what that takes of the memory.
+struct Running {
+    worker: Worker,
+    _reserved: Option<Reserved>,
 }
 
 /// What DuckDB may take of a run's memory. A destination has a quarter elsewhere; but an engine that sorts and joins needs
 /// more for the rows of a large unit, and with a quarter of 512 MiB it cannot replace five million.
-fn limits(memory: &Memory) -> Limits {
+fn limits(budget: &Budget) -> Limits {
     let processors = std::thread::available_parallelism().map_or(1, |number| number.get() as u64);
-    let bytes = memory.of_database().max(LEAST);
+    let bytes = (budget.total() / 2).max(LEAST);
     Limits { memory: bytes, threads: (bytes / OF_A_THREAD).clamp(1, processors) }
 }
 
@@ -51,17 +71,21 @@ impl Adbc {
 
     /// The way to the thread, which is started, and opens the database, when it is first needed.
     async fn orders(&self) -> Result<Orders> {
-        let mut worker = self.worker.lock().await;
-        if let Some(worker) = worker.as_ref() {
-            return Ok(worker.orders.clone());
+        let mut running = self.worker.lock().await;
+        if let Some(broken) = running.take_if(|running| running.worker.orders.is_broken()) {
+            // Units that wait in it fail; those that come are not to fail with them.
+            let closed = broken.worker.close().await;
+            tracing::warn!(place = self.shown.place, ?closed, "the connection is lost, and made anew");
         }
-        let (connect, shown, limits) = (Arc::clone(&self.connect), Arc::clone(&self.shown), limits(self.memory()));
+        if let Some(running) = running.as_ref() {
+            return Ok(running.worker.orders.clone());
+        }
+        let budget = &self.memory().budget;
+        let (connect, shown, limits) = (Arc::clone(&self.connect), Arc::clone(&self.shown), limits(budget));
         let is_file = connect.file.is_some();
-        let started = Worker::start(move || Store::open(&connect, &shown, limits)).await?;
-        if is_file {
-            self.memory().count_database(limits.memory);
-        }
-        Ok(worker.insert(started).orders.clone())
+        let worker = Worker::start(move || Store::open(&connect, &shown, limits)).await?;
+        let _reserved = is_file.then(|| budget.reserve(limits.memory));
+        Ok(running.insert(Running { worker, _reserved }).worker.orders.clone())
     }
 
     /// Has something read from the database, which is not changed; none where it is a file that is not there.
@@ -120,7 +144,7 @@ impl Destination for Adbc {
 
     async fn begin(&self, part: Part) -> Result<Box<dyn PartWriter>> {
         let dialect = self.connect.dialect()?;
-        Ok(Box::new(Writer::new(self.orders().await?, dialect, self.memory().clone(), part)))
+        Ok(Box::new(Writer::new(self.orders().await?, dialect, &self.memory().pool, part)))
     }
 
     async fn delete(&self, table: &Arc<TableSchema>, matching: RecordBatch) -> Result<u64> {
@@ -133,11 +157,7 @@ impl Destination for Adbc {
     async fn close(&self) -> Result<()> {
         let worker = self.worker.lock().await.take();
         match worker {
-            Some(worker) => {
-                let closed = worker.close().await;
-                self.memory().count_database(0);
-                closed
-            }
+            Some(running) => running.worker.close().await,
             None => Ok(()),
         }
     }

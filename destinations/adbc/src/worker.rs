@@ -1,20 +1,21 @@
 //! The thread that has the connection: ADBC's calls block, and a connection takes one at a time. Callers wait for its
 //! answers, which bounds what is in memory.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use headwater_sdk::{Error, Result};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::store::Store;
+use crate::store::{Stage, Store};
 
 /// How many pieces of work wait for the thread. Each belongs to a caller that waits, so more would gain nothing.
 const QUEUE: usize = 4;
 
 type Work = Box<dyn FnOnce(&mut Store) + Send>;
-/// The temporary tables of parts that were dropped; they are removed with the next piece of work.
-type Discarded = Arc<Mutex<Vec<String>>>;
+/// What parts that were dropped had handed on; it is removed with the next piece of work.
+type Discarded = Arc<Mutex<Vec<Stage>>>;
 
 enum Order {
     Do(Work),
@@ -30,6 +31,7 @@ fn stopped<E>(_: E) -> Error {
 pub struct Orders {
     queue: mpsc::Sender<Order>,
     discarded: Discarded,
+    broken: Arc<AtomicBool>,
 }
 
 impl Orders {
@@ -45,9 +47,14 @@ impl Orders {
         answered.await.map_err(stopped)?
     }
 
-    /// Has a temporary table removed, when there is something else to do.
-    pub fn discard(&self, table: String) {
-        self.discarded.lock().unwrap_or_else(PoisonError::into_inner).push(table);
+    /// Has what a part has handed on removed, when there is something else to do.
+    pub fn discard(&self, stage: Stage) {
+        self.discarded.lock().unwrap_or_else(PoisonError::into_inner).push(stage);
+    }
+
+    /// Whether the connection is of no use any more.
+    pub fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
     }
 }
 
@@ -64,7 +71,8 @@ impl Worker {
         let (queue, mut waiting) = mpsc::channel(QUEUE);
         let (opened, answer) = oneshot::channel();
         let discarded = Discarded::default();
-        let forgotten = Arc::clone(&discarded);
+        let broken = Arc::new(AtomicBool::new(false));
+        let (forgotten, breaks) = (Arc::clone(&discarded), Arc::clone(&broken));
         let run = move || {
             let mut store = match open() {
                 Ok(store) => {
@@ -74,11 +82,14 @@ impl Worker {
                 Err(error) => return drop(opened.send(Err(error))),
             };
             while let Some(order) = waiting.blocking_recv() {
-                for table in std::mem::take(&mut *forgotten.lock().unwrap_or_else(PoisonError::into_inner)) {
-                    store.forget(&table);
+                for stage in std::mem::take(&mut *forgotten.lock().unwrap_or_else(PoisonError::into_inner)) {
+                    store.forget(&stage);
                 }
                 match order {
-                    Order::Do(work) => work(&mut store),
+                    Order::Do(work) => {
+                        work(&mut store);
+                        breaks.store(store.is_broken(), Ordering::Relaxed);
+                    }
                     Order::Close(answer) => return drop(answer.send(store.finish())),
                 }
             }
@@ -88,7 +99,7 @@ impl Worker {
             .spawn(run)
             .map_err(|error| Error::destination(format!("no thread could be started for the database: {error}")))?;
         answer.await.map_err(stopped)??;
-        Ok(Self { orders: Orders { queue, discarded }, thread })
+        Ok(Self { orders: Orders { queue, discarded, broken }, thread })
     }
 
     /// Ends the thread; the database is closed when this returns.

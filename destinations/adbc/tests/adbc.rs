@@ -10,6 +10,7 @@ use common::sqlite::Sqlite;
 use headwater_adbc::{Spec, destination};
 use headwater_sdk::arrow::datatypes::DataType;
 use headwater_sdk::destination::MigrateMode;
+use headwater_sdk::testing::things::{array, batch_of};
 use headwater_sdk::testing::{HERE, Subject, at, batch, part, thing, things};
 use headwater_sdk::{ColumnType, Destination, Outcome, Result, TableSchema, WriteMode};
 
@@ -104,4 +105,42 @@ fn specs_are_strict() {
     }
     let spec = serde_json::from_str::<Spec>(r#"{"driver": "x", "dialect": "oracle"}"#).err().unwrap().to_string();
     assert!(spec.contains("oracle"), "{spec}");
+}
+
+#[tokio::test]
+async fn a_database_in_memory_is_refused() {
+    let spec = Spec { options: [].into(), ..Sqlite::new().spec() };
+    let destination = destination(spec).unwrap();
+    let error = migrate(&*destination, &things("t")).await.unwrap_err().to_string();
+    assert!(error.contains("is in memory") && error.contains("uri"), "{error}");
+}
+
+#[tokio::test]
+async fn keys_that_wait_as_text_are_compared_as_what_they_are() {
+    let server = Postgresql::start();
+    let destination = server.open();
+    let mut columns = things("t").columns.split_off(4);
+    for column in &mut columns {
+        column.key = column.name == "number";
+        if column.key {
+            // PostgreSQL has it as a numeric, and its driver sends it as text.
+            column.kind = ColumnType::plain(DataType::UInt64);
+        }
+    }
+    let table = TableSchema::new("t", "Things.", None, things("t").scopes, columns);
+    migrate(&*destination, &table).await.unwrap();
+    for (resumed, numbers) in [(false, 0..5u64), (true, 3..8)] {
+        let mut part = part(&table, HERE, at(0), MODE);
+        part.resumed = resumed;
+        let mut writer = destination.begin(part).await.unwrap();
+        let names: Vec<_> = numbers.clone().map(|number| format!("n{number}")).collect();
+        let more = vec![array(names.iter().cloned().map(Some)), array(numbers.map(Some))];
+        writer.write(batch_of(&table, HERE, at(0), &names, more)).await.unwrap();
+        writer.commit(Outcome::Complete).await.unwrap();
+    }
+    assert_eq!(
+        server.server.query("SELECT string_agg(number::text, ',' ORDER BY number) FROM t").unwrap().trim(),
+        "3,4,5,6,7"
+    );
+    destination.close().await.unwrap();
 }

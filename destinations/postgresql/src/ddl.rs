@@ -57,7 +57,8 @@ pub fn create_table(schema: &TableSchema, fill: u32) -> String {
     if !key.is_empty() {
         lines.push(format!("CONSTRAINT {} PRIMARY KEY ({})", quote(&derived(&schema.name, "_cqpk")), list(key)));
     }
-    let fill = if schema.key().is_empty() || fill == FULL { String::new() } else { format!(" WITH (fillfactor = {fill})") };
+    let fill =
+        if schema.key().is_empty() || fill == FULL { String::new() } else { format!(" WITH (fillfactor = {fill})") };
     format!("CREATE TABLE {} ({}){fill}", quote(&schema.name), lines.join(", "))
 }
 

@@ -167,13 +167,16 @@ impl Dialect {
         }
     }
 
+    /// A column of the rows that wait, as a value of the table's type; `of` stands before its name.
+    pub fn staged(self, of: &str, index: usize, column: &ColumnType) -> String {
+        let kind = self.kind(column);
+        if kind.sql == kind.stage { format!("{of}c{index}") } else { format!("CAST({of}c{index} AS {})", kind.sql) }
+    }
+
     /// `INSERT` of the rows that wait; `doubled` says that some have the same key, of which the last counts.
     pub fn insert(self, schema: &TableSchema, stage: &str, doubled: bool) -> String {
         let columns = list(schema.columns.iter().map(|column| &column.name));
-        let staged = schema.columns.iter().enumerate().map(|(index, column)| {
-            let kind = self.kind(&column.kind);
-            if kind.sql == kind.stage { format!("c{index}") } else { format!("CAST(c{index} AS {})", kind.sql) }
-        });
+        let staged = schema.columns.iter().enumerate().map(|(index, column)| self.staged("", index, &column.kind));
         let staged = staged.collect::<Vec<_>>().join(", ");
         let key = staged_key(schema).join(", ");
         let rows = match self {

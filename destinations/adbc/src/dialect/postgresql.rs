@@ -15,7 +15,8 @@ pub const COLUMNS: &str = "\
         coalesce(c.attnum = ANY (i.indkey), false), NULL::text \
     FROM pg_class t LEFT JOIN pg_attribute c ON c.attrelid = t.oid AND c.attnum > 0 AND NOT c.attisdropped \
     LEFT JOIN pg_index i ON i.indrelid = t.oid AND i.indisprimary \
-    WHERE t.relnamespace = current_schema()::regnamespace AND t.relkind <> 'c' ORDER BY t.oid, c.attnum";
+    WHERE t.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) \
+        AND t.relkind <> 'c' ORDER BY t.oid, c.attnum";
 
 pub fn kind(column: &ColumnType) -> Kind {
     match column.extension {
