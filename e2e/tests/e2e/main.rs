@@ -6,6 +6,7 @@
 mod accounts;
 mod again;
 mod columns;
+mod destinations;
 mod engine;
 mod failures;
 mod parquet;
