@@ -7,6 +7,7 @@ use headwater_sdk::{Class, Result};
 
 use crate::config::Configuration;
 use crate::sync::panics::caught;
+use crate::sync::quarantine::Quarantine;
 use crate::text::plural;
 
 /// Tries every connection, writes a line for each thing that was checked, and answers whether all is well.
@@ -27,8 +28,14 @@ pub async fn check(configuration: &Configuration, out: &mut dyn Write) -> io::Re
         (&source.spec.name, lines)
     }));
     let destinations = join_all(configuration.destinations.iter().map(|destination| async move {
-        let checked: Result<()> =
-            caught(Class::Destination, destination.target.check()).await.and_then(|checked| checked);
+        let checked: Result<()> = caught(Class::Destination, destination.target.check()).await.flatten();
+        let files = destination.quarantine.as_ref().filter(|quarantine| !quarantine.in_table);
+        let checked = match (checked, files) {
+            (Ok(()), Some(files)) => {
+                caught(Class::Destination, files.destination.check()).await.flatten().map_err(Quarantine::named)
+            }
+            (checked, _) => checked,
+        };
         (&destination.spec.name, checked)
     }));
     let (sources, destinations) = join(sources, destinations).await;

@@ -215,17 +215,18 @@ fn run(cli: Cli, registry: &Registry) -> Result<u8> {
             let json = format == TablesFormat::Json;
             match output_dir {
                 Some(folder) => tables::write_files(&docs, &folder, json)?,
-                None if json => print(&format!("{}\n", tables::json(&docs)?))?,
-                None => print(&tables::markdown(&docs))?,
+                None if json => print(format!("{}\n", tables::json(&docs)?))?,
+                None => print(tables::markdown(&docs))?,
             }
             Ok(0)
         }
         Command::Check { configuration } => {
             let configuration = load(&configuration, registry)?;
             let runtime = runtime()?;
-            let well = runtime.block_on(check::check(&configuration, &mut io::stdout()))?;
+            let mut told = Vec::new();
+            let well = runtime.block_on(check::check(&configuration, &mut told))?;
             runtime.shutdown_background();
-            Ok(if well { 0 } else { FAILED })
+            ended(print(&told), if well { 0 } else { FAILED })
         }
         Command::Plan { configuration, format } => {
             run_plan(load(&configuration, registry)?, false, format, cli.verbose > 0)
@@ -237,13 +238,13 @@ fn run(cli: Cli, registry: &Registry) -> Result<u8> {
             let (name, file) = (source.as_str(), file.as_path());
             init::init(name, file).map_err(|error| Misuse(format!("{error:#}")))?;
             let shown = file.display();
-            print(&format!(
+            print(format!(
                 "{shown} is written. Look through it, then:\n\n  headwater check {shown}\n  headwater sync {shown}\n"
             ))?;
             Ok(0)
         }
         Command::Schema => {
-            print(&format!("{}\n", serde_json::to_string_pretty(&schema::schema(registry))?))?;
+            print(format!("{}\n", serde_json::to_string_pretty(&schema::schema(registry))?))?;
             Ok(0)
         }
     }
@@ -254,10 +255,18 @@ fn load(paths: &[PathBuf], registry: &Registry) -> Result<Configuration> {
     Ok(config::load(paths, registry, &|name| std::env::var(name).ok())?)
 }
 
-fn print(text: &str) -> io::Result<()> {
+fn print(text: impl AsRef<[u8]>) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
+    out.write_all(text.as_ref())?;
     out.flush()
+}
+
+/// The exit code of what was done and then printed: whoever reads only the beginning of it does not change how it ended.
+fn ended(printed: io::Result<()>, code: u8) -> Result<u8> {
+    match printed {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(code),
+    }
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {
@@ -318,29 +327,27 @@ fn run_sync(
         _ => Ok(()),
     };
     let telling = summary::Telling { verbose, slow: arguments.explain_slow };
-    let printed = print(&format!("{}\n", summary::summary(&outcome, telling)));
+    let printed = print(format!("{}\n", summary::summary(&outcome, telling)));
     if let Err(error) = reported {
         eprintln!("error: {error:#}");
         return Ok(if code == 0 { FAILED } else { code });
     }
-    match printed {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(code),
-    }
+    ended(printed, code)
 }
 
 fn run_plan(configuration: Configuration, carry_out: bool, format: PlanFormat, verbose: bool) -> Result<u8> {
     let runtime = runtime()?;
     let plans = runtime.block_on(plan::plan(configuration, carry_out));
     runtime.shutdown_background();
-    print(&match format {
+    let code = if plans.iter().all(plan::DestinationPlan::is_well) { 0 } else { FAILED };
+    let printed = print(match format {
         PlanFormat::Text => plans.iter().map(|plan| plan.text(verbose)).collect::<String>(),
         PlanFormat::Json => {
             let plans: Vec<_> = plans.iter().map(plan::DestinationPlan::json).collect();
             format!("{}\n", serde_json::to_string_pretty(&plans)?)
         }
-    })?;
-    Ok(if plans.iter().all(plan::DestinationPlan::is_well) { 0 } else { FAILED })
+    });
+    ended(printed, code)
 }
 
 /// Begins a run, or takes up the one that was interrupted.

@@ -3,7 +3,7 @@
 
 use futures::future::join_all;
 use headwater_sdk::plan::Change;
-use headwater_sdk::{Budget, Result, TablePlan};
+use headwater_sdk::{Budget, Error, Result, TablePlan};
 use serde::Serialize;
 
 use crate::config::Configuration;
@@ -14,8 +14,24 @@ use crate::text::plural;
 pub struct DestinationPlan {
     name: String,
     plans: Result<Vec<TablePlan>>,
-    /// Whether it was carried out.
-    done: Option<Result<()>>,
+    /// Whether it was carried out, where that was asked for.
+    done: Option<Result<(), NotDone>>,
+}
+
+/// Why a plan was not carried out to its end.
+enum NotDone {
+    /// A table stands in the way, or a table could not be made ready; others may have been.
+    Migrate(Error),
+    /// The tables were made ready, but that they stay so is not known.
+    Close(Error),
+}
+
+impl NotDone {
+    fn error(&self) -> &Error {
+        match self {
+            NotDone::Migrate(error) | NotDone::Close(error) => error,
+        }
+    }
 }
 
 /// Finds out what has to be done, and does it where that is asked for.
@@ -30,8 +46,8 @@ pub async fn plan(configuration: Configuration, carry_out: bool) -> Vec<Destinat
             if carry_out && plans.is_ok() {
                 // Also where all tables fit: a folder may have to be made.
                 done = Some(match target.migrate().await {
-                    Ok(()) => target.close().await,
-                    Err(error) => Err(error),
+                    Ok(()) => target.close().await.map_err(NotDone::Close),
+                    Err(error) => Err(NotDone::Migrate(error)),
                 });
             }
             DestinationPlan { name, plans, done }
@@ -100,9 +116,12 @@ impl DestinationPlan {
         let counted = counted.map(|(number, what)| format!("{} {what}", plural(*number, "table")));
         let counted = counted.collect::<Vec<_>>().join(", ");
         text.push_str(&match &self.done {
-            // What is blocked has been told.
-            Some(Err(_)) if blocked > 0 => format!("  ✗ nothing was changed: {counted}\n"),
-            Some(Err(error)) => format!("  ✗ nothing was changed: {}\n", error.to_string().replace('\n', "\n    ")),
+            // What is blocked has been told, and keeps all else from being done.
+            Some(Err(NotDone::Migrate(_))) if blocked > 0 => format!("  ✗ nothing was changed: {counted}\n"),
+            Some(Err(NotDone::Migrate(error))) => format!("  ✗ not all was done: {}\n", indented(error)),
+            Some(Err(NotDone::Close(error))) => {
+                format!("  ✗ all was done, but it may not last, since the end failed: {}\n", indented(error))
+            }
             Some(Ok(())) => format!("  ✓ done: {counted}\n"),
             None if fit == plans.len() => format!("  = nothing is to be done: {counted}\n"),
             None => format!("  = to be done: {counted}\n"),
@@ -112,7 +131,8 @@ impl DestinationPlan {
 
     /// The plan for programs.
     pub fn json(&self) -> serde_json::Value {
-        let error = self.plans.as_ref().err().or_else(|| self.done.as_ref()?.as_ref().err()).map(ToString::to_string);
+        let error = self.plans.as_ref().err().or_else(|| self.done.as_ref()?.as_ref().err().map(NotDone::error));
+        let error = error.map(ToString::to_string);
         let plans = self.plans.as_deref().unwrap_or_default();
         serde_json::json!({
             "destination": self.name,
@@ -125,6 +145,10 @@ impl DestinationPlan {
             "error": error,
         })
     }
+}
+
+fn indented(error: &Error) -> String {
+    error.to_string().replace('\n', "\n    ")
 }
 
 /// The lines of one table.
@@ -196,5 +220,24 @@ fn change_json(change: &Change) -> serde_json::Value {
         Change::Blocked { why, forceable } => {
             serde_json::json!({ "change": "blocked", "why": why, "forceable": forceable })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_that_fails_is_told_from_a_migration_that_fails() {
+        let told = |done: NotDone| {
+            let plans = Ok(vec![TablePlan::fits("a")]);
+            let plan = DestinationPlan { name: "d".to_owned(), plans, done: Some(Err(done)) };
+            assert!(!plan.is_well() && plan.json()["error"] == "it broke", "{}", plan.json());
+            plan.text(false)
+        };
+        let error = || Error::destination("it broke");
+        assert_eq!(told(NotDone::Migrate(error())), "destination d\n  ✗ not all was done: it broke\n");
+        let closed = told(NotDone::Close(error()));
+        assert!(closed.contains("✗ all was done, but it may not last, since the end failed: it broke"), "{closed}");
     }
 }

@@ -34,6 +34,15 @@ fn run(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
+/// The exit code where whoever was to read the output has gone.
+fn unread(folder: &Path, arguments: &[&str]) -> i32 {
+    let mut command = binary();
+    command.args(arguments).current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    drop(child.stdout.take());
+    child.wait().unwrap().code().unwrap()
+}
+
 fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> =
         std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -359,6 +368,7 @@ fn an_endpoint_that_does_not_answer_leaves_no_trace() {
     let (code, out, _) = run(folder.path(), &["check", "sync.yaml"]);
     assert_eq!(code, 1);
     assert!(out.contains("✗ source comics: ") && out.contains("✓ destination local: "), "{out}");
+    assert_eq!(unread(folder.path(), &["check", "sync.yaml"]), 1, "also where nobody reads on");
 }
 
 #[test]
@@ -472,6 +482,7 @@ fn plan_and_migrate() {
     let forced = "`migrate_mode: forced` drops the table with its rows and creates it anew";
     assert!(out.contains(&format!("  ! xkcd_comics  ({why})\n      {forced}\n")), "{out}");
     assert!(out.contains("  = to be done: 1 table blocked\n"), "{out}");
+    assert_eq!(unread(folder, &["plan", "sync.yaml"]), 1);
     let (code, out, _) = run(folder, &["migrate", "sync.yaml"]);
     assert_eq!(code, 1);
     assert!(out.contains("  ✗ nothing was changed: 1 table blocked\n"), "{out}");
@@ -487,6 +498,11 @@ fn plan_and_migrate() {
     let dropped = format!("  - xkcd_comics  (dropped with its rows: {why})\n  + xkcd_comics  (16 columns)\n");
     assert!(out.contains(&dropped) && out.contains("  ✓ done: 1 table dropped and created anew\n"), "{out}");
     assert_eq!(rows("SELECT count(*) FROM xkcd_comics"), 0);
+    std::fs::remove_dir_all(folder.join("out")).unwrap();
+    std::fs::write(folder.join("out"), "no folder").unwrap();
+    let (code, out, _) = run(folder, &["migrate", "sync.yaml"]);
+    assert_eq!(code, 1);
+    assert!(out.contains("destination files\n  ✗ not all was done: "), "{out}");
     std::fs::write(folder.join("b.db"), "no database at all, but a text of some length").unwrap();
     let text = std::fs::read_to_string(folder.join("sync.yaml")).unwrap().replace("a.db", "b.db");
     std::fs::write(folder.join("sync.yaml"), text).unwrap();

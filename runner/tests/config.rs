@@ -119,7 +119,7 @@ fn files_of_windows_editors() {
     assert!(load_files(&[("a.yml", &text)], &[]).is_ok());
     let found = load_files(&[("a.yml", &text.replace("tables", "tabels"))], &[]).err().expect("there is a mistake");
     assert!(
-        found.starts_with("error: a.yml:5:3: unknown key `tabels`\n  |\n5 |   tabels: [\"*\"]\n  |   ^^^^^^\n"),
+        found.starts_with("error: a.yml:5:3: unknown key `tabels`\n  |\n5 |   tabels: [***]\n  |   ^^^^^^\n"),
         "{found}"
     );
 }
@@ -423,6 +423,39 @@ spec: {name: local, path: sqlite, write_mode: \"${MODE}\", api_key: hunter3hunte
     let found = problems_with(text, &secrets);
     assert!(!found.contains("s3cret") && !found.contains("hunter"), "{found}");
     insta::assert_snapshot!(found);
+}
+
+/// A misspelt key is no key that is known to hold a secret, and its value is one all the same.
+#[test]
+fn secrets_behind_misspelt_keys_are_not_told() {
+    let text = "\
+kind: source
+spec:
+  name: town
+  path: shops
+  tables: [\"*\"]
+  destinations: [local]
+  hashKey: 5d9c68c6c50ed3d0
+  sekret: [hunter2]
+  spec: {root: \"${NOWHERE}\", pasword: hunter2, roots: {a: hunter2, b: \"${B}\"}, concurrency: many}
+---
+kind: destination
+spec:
+  name: local
+  path: sqlite
+  pasword: |
+    hunter2
+  spec: {conection: \"host=db password=hunter2\", batch_size: postgres://me:hun/ter2@db/x}
+---
+kind: destination
+pass: hunter2
+spec: {name: more, path: \"host=db password = hunter2\"}
+";
+    let found = problems_with(text, &[("B", "x")]);
+    assert!(!found.contains("hun") && !found.contains("5d9c"), "{found}");
+    insta::assert_snapshot!(found);
+    let found = problems("kind: source\nspec: {url: host=db password=hunter2, [}\n");
+    assert!(!found.contains("hunter"), "{found}");
 }
 
 #[test]

@@ -5,8 +5,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 
+use crate::error::{Error, Result};
 use crate::scope::Scopes;
 
 /// When the row was synced.
@@ -274,6 +276,33 @@ impl TableSchema {
     /// The Arrow schema with CloudQuery's metadata; the same allocation each time.
     pub fn arrow(&self) -> SchemaRef {
         SchemaRef::clone(&self.arrow)
+    }
+
+    /// Makes sure that a batch has the table's columns, by name and type.
+    pub fn check_columns(&self, batch: &RecordBatch) -> Result<()> {
+        let (ours, theirs) = (self.arrow(), batch.schema_ref());
+        if Arc::ptr_eq(&ours, theirs) {
+            return Ok(());
+        }
+        let same = |(ours, theirs): (&FieldRef, &FieldRef)| {
+            ours.name() == theirs.name() && ours.data_type() == theirs.data_type()
+        };
+        let fields = ours.fields().iter().zip(theirs.fields());
+        let first = fields.take_while(|pair| same(*pair)).count();
+        let shown = |field: Option<&FieldRef>| match field {
+            Some(field) => format!("{} ({})", field.name(), type_name(field.data_type())),
+            None => "no further column".to_owned(),
+        };
+        let (ours, theirs) = (ours.fields().get(first), theirs.fields().get(first));
+        if ours.is_none() && theirs.is_none() {
+            return Ok(());
+        }
+        Err(Error::fatal(format!(
+            "a batch of {} has other columns than its table, {} instead of {}; this is a bug in its connector",
+            self.name,
+            shown(theirs),
+            shown(ours),
+        )))
     }
 
     fn to_arrow(&self) -> Schema {

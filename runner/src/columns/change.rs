@@ -13,7 +13,7 @@ use headwater_sdk::{ColumnType, Error, Extension, Result, plain};
 
 use super::hash::Hasher;
 use super::path::Step;
-use super::rewrite::{Act, REDACTED, Rewrite};
+use super::rewrite::{Act, REDACTED, Rewrite, whole};
 
 /// A change of a column, or of something within it.
 #[derive(Debug, Clone)]
@@ -45,11 +45,23 @@ pub struct Nowhere {
     pub message: String,
     /// The name that was most likely meant.
     pub nearest: Option<String>,
+    /// Whether something may be there all the same, which such a path cannot reach.
+    pub unreached: bool,
 }
 
 impl Nowhere {
-    fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), nearest: None }
+    /// There is nothing.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), nearest: None, unreached: false }
+    }
+
+    /// The same with the name that was most likely meant.
+    pub fn nearest(self, nearest: Option<&str>) -> Self {
+        Self { nearest: nearest.map(str::to_owned), ..self }
+    }
+
+    fn unreached(message: &str) -> Self {
+        Self { unreached: true, ..Self::new(message) }
     }
 }
 
@@ -95,7 +107,7 @@ impl Change {
         };
         let items = |item: &FieldRef, wrap: &dyn Fn(FieldRef) -> DataType| {
             if matches!(step, Step::Item(_)) {
-                return Err(Nowhere::new("of a list that is no JSON, only all items can be reached: `[*]`"));
+                return Err(Nowhere::unreached("of a list that is no JSON, only all items can be reached: `[*]`"));
             }
             let inner = Self::within(item, into_items, act)?;
             Ok(changed(wrap(Arc::clone(&inner.to)), Plan::Items(Box::new(inner))))
@@ -108,7 +120,9 @@ impl Change {
                 let inner = match step {
                     Step::Key(_) => Self::fields(fields, step, rest, act)?,
                     Step::Items | Step::Item(0) => return Self::within(field, rest, act),
-                    Step::Item(_) | Step::Below => return Err(Nowhere::new("in a struct, name its fields: `.field`")),
+                    Step::Item(_) | Step::Below => {
+                        return Err(Nowhere::unreached("in a struct, name its fields: `.field`"));
+                    }
                 };
                 let to = fields.iter().zip(&inner);
                 let to: Fields =
@@ -117,10 +131,10 @@ impl Change {
             }
             DataType::Map(entries, sorted) => {
                 let (DataType::Struct(fields), Step::Key(name)) = (entries.data_type(), step) else {
-                    return Err(Nowhere::new("of a map, only all values can be reached: `.*`"));
+                    return Err(Nowhere::unreached("of a map, only all values can be reached: `.*`"));
                 };
                 let ([key, value], "*", true) = (&fields[..], name.text.as_str(), name.pattern) else {
-                    return Err(Nowhere::new("of a map, only all values can be reached: `.*`"));
+                    return Err(Nowhere::unreached("of a map, only all values can be reached: `.*`"));
                 };
                 let inner = Self::within(value, rest, act)?;
                 let fields = Fields::from(vec![Arc::clone(key), Arc::clone(&inner.to)]);
@@ -134,19 +148,29 @@ impl Change {
         }
     }
 
-    /// The changes of a struct's fields that fit a key.
+    /// The changes of a struct's fields that fit a key, in so far as the path goes on in them.
     fn fields(fields: &Fields, step: &Step, rest: &[Step], act: Act) -> Result<Vec<Option<Self>>, Nowhere> {
         let Step::Key(name) = step else { return Ok(Vec::new()) };
-        let inner: Vec<Option<Self>> = fields
-            .iter()
-            .map(|field| name.fits(field.name()).then(|| Self::within(field, rest, act)).transpose())
-            .collect::<Result<_, _>>()?;
-        if inner.iter().all(Option::is_none) {
-            let nearest = nearest(&name.text, fields.iter().map(|field| field.name().as_str()));
-            let message = format!("there is no field `{}`", name.text);
-            return Err(Nowhere { message, nearest: nearest.map(str::to_owned) });
+        let mut inner = Vec::with_capacity(fields.len());
+        let mut nowhere = None;
+        for field in fields {
+            inner.push(match name.fits(field.name()).then(|| Self::within(field, rest, act)) {
+                Some(Ok(change)) => Some(change),
+                Some(Err(wrong)) if wrong.unreached => return Err(wrong),
+                Some(Err(wrong)) => {
+                    nowhere.get_or_insert(wrong);
+                    None
+                }
+                None => None,
+            });
         }
-        Ok(inner)
+        if inner.iter().any(Option::is_some) {
+            return Ok(inner);
+        }
+        Err(nowhere.unwrap_or_else(|| {
+            let nearest = nearest(&name.text, fields.iter().map(|field| field.name().as_str()));
+            Nowhere::new(format!("there is no field `{}`", name.text)).nearest(nearest)
+        }))
     }
 
     /// Adds a path to a change of JSON text; answers false where this is none.
@@ -290,11 +314,34 @@ fn cells(
 
 fn hashed(field: &FieldRef, array: &ArrayRef, hasher: Option<&Hasher>) -> Result<ArrayRef> {
     let hasher = hasher.ok_or_else(|| wrong("there is no key for hashing"))?;
+    if Extension::of(field) == Some(Extension::Json) {
+        return hashed_json(array, field.is_nullable(), hasher);
+    }
     let texts = plain::text(field, array)?;
     let room = 64 * (texts.len() - texts.null_count());
     let (offsets, bytes) =
         cells(texts.len(), texts.nulls(), room, |row, out| hasher.hex(texts.value(row).as_bytes(), out))?;
     let hashed = GenericStringArray::<i32>::try_new(offsets, bytes.into(), texts.nulls().cloned());
+    Ok(Arc::new(hashed.map_err(wrong)?))
+}
+
+/// Whole JSON values, hashed as they are within a path: a string is hashed as the text that it stands for, and JSON's
+/// null is missing where the column has a place for that.
+fn hashed_json(array: &ArrayRef, nullable: bool, hasher: &Hasher) -> Result<ArrayRef> {
+    let texts = array.as_binary_opt::<i32>().ok_or_else(|| mismatch(array))?;
+    let mut valid: Vec<bool> = (0..texts.len()).map(|row| texts.is_valid(row)).collect();
+    let mut text = Vec::new();
+    let room = 64 * (texts.len() - texts.null_count());
+    let (offsets, bytes) = cells(texts.len(), texts.nulls(), room, |row, out| {
+        text.clear();
+        match whole(texts.value(row)).and_then(|found| found.write_text(&mut text)) {
+            Ok(true) => hasher.hex(&text, out),
+            Ok(false) if nullable => valid[row] = false,
+            // What is no JSON has a hash too: nothing of it gets through.
+            _ => hasher.hex(texts.value(row), out),
+        }
+    })?;
+    let hashed = GenericStringArray::<i32>::try_new(offsets, bytes.into(), Some(NullBuffer::from(valid)));
     Ok(Arc::new(hashed.map_err(wrong)?))
 }
 

@@ -101,6 +101,28 @@ fn any_type_is_hashed_by_its_text() {
     assert_eq!(texts(&change.apply(&slice, Some(&hasher())).unwrap()), [Some(hex("b").as_str())]);
 }
 
+#[test]
+fn a_whole_json_value_is_hashed_as_within_a_path() {
+    let values: [&[u8]; 6] = [br#""a@b.c""#, br#" "\u0061@b.c" "#, b"null", b" null ", b"5", b"no json"];
+    let array: ArrayRef = Arc::new(BinaryArray::from(values.to_vec()));
+    let of = |nullable: bool| {
+        let kind = ColumnType::of(Extension::Json);
+        let field = Field::new("x", kind.data_type, nullable).with_metadata(Extension::Json.metadata());
+        texts(&Change::whole(&Arc::new(field), Act::Hash).apply(&array, Some(&hasher())).unwrap())
+            .into_iter()
+            .map(|text| text.map(str::to_owned))
+            .collect::<Vec<_>>()
+    };
+    let some = |text: &str| Some(hex(text));
+    assert_eq!(of(true), [some("a@b.c"), some("a@b.c"), None, None, some("5"), some("no json")]);
+    assert_eq!(of(false)[2..4], [some("null"), some(" null ")], "where nothing can be missing");
+    let mut rewrite = Rewrite::default();
+    rewrite.add(Vec::new(), Act::Hash);
+    let mut out = Vec::new();
+    rewrite.apply(values[0], Some(&hasher()), &mut Vec::new(), &mut out);
+    assert_eq!(out, format!("\"{}\"", hex("a@b.c")).into_bytes());
+}
+
 /// `list<struct<name: utf8, size: int64>>` of two lists and a missing one.
 fn parts() -> ArrayRef {
     let fields =

@@ -151,7 +151,8 @@ impl<'a> Compiler<'a, '_> {
             return (0..self.drafts.len()).collect();
         };
         if entry.value.items().is_empty() {
-            self.problems.push(Problem::new(entry.span, "`tables` names no table"));
+            let problem = Problem::new(entry.span, "`tables` names no table");
+            self.problems.push(problem.help("name some, or leave the key out where the rule is for all of them"));
         }
         let mut found = HashSet::new();
         for item in entry.value.items() {
@@ -216,7 +217,8 @@ impl<'a> Compiler<'a, '_> {
     fn select(&mut self, entry: &'a Entry, tables: &[usize]) {
         let before = self.problems.len();
         if entry.value.items().is_empty() {
-            self.problems.push(Problem::new(entry.span, "`select` names no column"));
+            let problem = Problem::new(entry.span, "`select` names no column");
+            self.problems.push(problem.help("name some, or leave the key out where all of them are wanted"));
         }
         let mut kept: HashSet<(usize, usize)> = HashSet::new();
         for item in entry.value.items() {
@@ -256,7 +258,8 @@ impl<'a> Compiler<'a, '_> {
             return Vec::new();
         }
         let mut found = Vec::new();
-        let (mut refused, mut nowhere) = (None, None);
+        let mut refused = None;
+        let mut nowhere: Option<(String, Nowhere)> = None;
         let mut any = false;
         for table in tables {
             let draft = &self.drafts[*table];
@@ -275,7 +278,11 @@ impl<'a> Compiler<'a, '_> {
                     continue;
                 }
                 match list.act().map(|act| draft.reach(column, &target.steps, act)) {
-                    Some(Err(wrong)) => drop(nowhere.get_or_insert((of.name.clone(), wrong))),
+                    Some(Err(wrong)) => {
+                        if nowhere.as_ref().is_none_or(|(_, earlier)| wrong.unreached && !earlier.unreached) {
+                            nowhere = Some((of.name.clone(), wrong));
+                        }
+                    }
                     _ => found.push(((*table, column), target.clone())),
                 }
             }
@@ -289,15 +296,16 @@ impl<'a> Compiler<'a, '_> {
                 .help("write patterns that do not fit it, or name the columns"),
                 false => Problem::new(item.span, format!("`{column}` of `{table}` {reason}")).help(help),
             }),
-            (None, Some((column, Nowhere { message, nearest }))) if found.is_empty() => Some(
+            // What is elsewhere reached by the same path would be written as it is.
+            (None, Some((column, Nowhere { message, nearest, unreached }))) if found.is_empty() || unreached => Some(
                 Problem::new(item.span, format!("`{}`: in `{column}` {message}", shown(item)))
                     .nearest(nearest.as_deref()),
             ),
             (None, None) if !any && !tables.is_empty() => Some(self.no_column(item, &target, tables)),
-            (None, None) if found.is_empty() && !tables.is_empty() => Some(Problem::new(
-                item.span,
-                format!("`{}` fits only columns that cannot be {}", shown(item), list.done()),
-            )),
+            (None, None) if found.is_empty() && !tables.is_empty() => Some(
+                Problem::new(item.span, format!("`{}` fits only columns that cannot be {}", shown(item), list.done()))
+                    .help("leave it out of the list, or name other columns"),
+            ),
             _ => None,
         };
         self.problems.extend(problem);
@@ -324,7 +332,7 @@ impl<'a> Compiler<'a, '_> {
             let Some(name) = value.text() else { continue };
             if name.is_empty() || name.starts_with("_cq_") {
                 let message = "a column's name is not empty and does not begin with `_cq_`";
-                self.problems.push(Problem::new(value.span, message));
+                self.problems.push(Problem::new(value.span, message).help("choose another name"));
                 continue;
             }
             let target = Target::whole(key);
@@ -336,17 +344,23 @@ impl<'a> Compiler<'a, '_> {
                 let said = &mut draft.columns[column];
                 let table = &draft.table.name;
                 let problem = match (fixed(draft.table, &draft.table.columns[column]), &said.name) {
-                    (Some(Fixed::Sync), _) => Some(format!("`{key}` is Headwater's own, and keeps its name")),
-                    (Some(Fixed::Scope), _) => Some(format!(
-                        "`{key}` of `{table}` tells the rows of a unit from those of others, and keeps its name"
-                    )),
-                    (_, Some((other, _))) if other != name => {
-                        Some(format!("`{key}` of `{table}` is renamed to `{other}` already"))
+                    (Some(Fixed::Sync), _) => {
+                        Some((format!("`{key}` is Headwater's own, and keeps its name"), "leave it out of `rename`"))
                     }
+                    (Some(Fixed::Scope), _) => Some((
+                        format!(
+                            "`{key}` of `{table}` tells the rows of a unit from those of others, and keeps its name"
+                        ),
+                        "leave it out of `rename`",
+                    )),
+                    (_, Some((other, _))) if other != name => Some((
+                        format!("`{key}` of `{table}` is renamed to `{other}` already"),
+                        "leave it out in one of the rules",
+                    )),
                     _ => None,
                 };
                 match problem {
-                    Some(message) if first => self.problems.push(Problem::new(*span, message)),
+                    Some((message, help)) if first => self.problems.push(Problem::new(*span, message).help(help)),
                     Some(_) => {}
                     None => said.name = Some((name.to_owned(), value.span)),
                 }

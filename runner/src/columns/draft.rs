@@ -179,8 +179,8 @@ fn changes(field: &FieldRef, within: &[Within]) -> Vec<Change> {
             continue;
         }
         let field = changes.last().map_or(field, |last| &last.to);
-        // That the path leads somewhere was found out before; one that an earlier change has cut off has nothing left
-        // to hide.
+        // That the path leads somewhere was found out before. So where it leads nowhere now, earlier changes have
+        // hashed all that it led to, and there is nothing left to hide.
         changes.extend(Change::within(field, &within.steps, within.act));
     }
     changes

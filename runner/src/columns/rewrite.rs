@@ -355,6 +355,18 @@ pub fn find<'a>(text: &'a [u8], steps: &[Step]) -> Result<Found<'a>, NotJson> {
     })
 }
 
+/// The value that a whole text is.
+pub fn whole(text: &[u8]) -> Result<Found<'_>, NotJson> {
+    let text = text.trim_ascii();
+    let found = find(text, &[])?;
+    let length = match found {
+        Found::Missing => b"null".len(),
+        Found::Text(inner) => inner.len() + 2,
+        Found::Plain(value) | Found::Nested(value) => value.len(),
+    };
+    if length == text.len() { Ok(found) } else { Err(NotJson) }
+}
+
 /// Goes to the first member or item that is wanted; answers whether there is one.
 fn enter(
     scan: &mut Scan<'_>,

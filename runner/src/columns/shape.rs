@@ -9,7 +9,6 @@ use super::path::{Name, Step};
 /// Whether a path leads somewhere in a shape. What a shape leaves open may be there.
 pub fn check(shape: &Value, steps: &[Step]) -> Result<(), Nowhere> {
     let Some((step, rest)) = steps.split_first() else { return Ok(()) };
-    let nowhere = |message: String| Nowhere { message, nearest: None };
     match (shape, step) {
         (Value::Array(items), Step::Items | Step::Item(_)) => check_all(items.iter(), rest),
         (Value::Array(items), Step::Key(_) | Step::Below) => check_all(items.iter(), steps),
@@ -19,15 +18,17 @@ pub fn check(shape: &Value, steps: &[Step]) -> Result<(), Nowhere> {
             let fitting: Vec<&Value> = fitting(members, name);
             if fitting.is_empty() {
                 let message = format!("there is no key `{}`", name.text);
-                return Err(Nowhere { message, nearest: nearest_key(members, name) });
+                return Err(Nowhere::new(message).nearest(nearest_key(members, name)));
             }
             check_all(fitting.into_iter(), rest)
         }
         (Value::Object(members), Step::Below) => {
             check(shape, rest).or_else(|first| check_all(members.values(), steps).map_err(|_| first))
         }
-        (Value::String(kind), Step::Key(_) | Step::Below) => Err(nowhere(format!("there is nothing within a {kind}"))),
-        (Value::Object(_) | Value::String(_), Step::Item(_)) => Err(nowhere("there is no list of items".to_owned())),
+        (Value::String(kind), Step::Key(_) | Step::Below) => {
+            Err(Nowhere::new(format!("there is nothing within a {kind}")))
+        }
+        (Value::Object(_) | Value::String(_), Step::Item(_)) => Err(Nowhere::new("there is no list of items")),
         _ => Ok(()),
     }
 }
@@ -53,10 +54,10 @@ fn fitting<'a>(members: &'a serde_json::Map<String, Value>, name: &Name) -> Vec<
     }
 }
 
-fn nearest_key(members: &serde_json::Map<String, Value>, name: &Name) -> Option<String> {
+fn nearest_key<'a>(members: &'a serde_json::Map<String, Value>, name: &Name) -> Option<&'a str> {
     // In another case it is the same word, however short it is.
     let same = members.keys().find(|key| key.eq_ignore_ascii_case(&name.text)).map(String::as_str);
-    same.or_else(|| nearest(&name.text, members.keys().map(String::as_str))).map(str::to_owned)
+    same.or_else(|| nearest(&name.text, members.keys().map(String::as_str)))
 }
 
 /// Notes in a shape that texts stand at the end of a path. A map is left as it is where only some of its keys are

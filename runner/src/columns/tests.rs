@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
-use headwater_sdk::arrow::array::{BinaryArray, Int64Array, StringArray, TimestampMicrosecondArray};
-use headwater_sdk::arrow::datatypes::DataType;
+use headwater_sdk::arrow::array::{
+    BinaryArray, Int64Array, ListArray, StringArray, StructArray, TimestampMicrosecondArray, new_null_array,
+};
+use headwater_sdk::arrow::datatypes::{DataType, Field, Int64Type};
 use headwater_sdk::registry::Node as Table;
 use headwater_sdk::scope::ScopeColumn;
 use headwater_sdk::unit::Job;
@@ -63,14 +65,74 @@ fn tables() -> Vec<Table> {
 
 /// The shapes that rules make; `rules` are lines of a source's spec.
 fn shapes(rules: &str) -> Shapes {
+    let (shapes, problems) = compiled(rules, &tables());
+    assert_eq!(problems, [] as [String; 0], "{rules}");
+    shapes
+}
+
+fn compiled(rules: &str, tables: &[Table]) -> (Shapes, Vec<String>) {
     let file = File { name: "x.yaml".to_owned(), text: format!("name: x\n{rules}"), order: 0 };
     let spec = parse(&file).unwrap().remove(0);
-    let (key, tables) = (SecretString::from("0123456789abcdef"), tables());
-    let source = Source { spec: &spec, file: &file, hash_key: Some(&key), all: &tables, selected: &tables };
+    let key = SecretString::from("0123456789abcdef");
+    let source = Source { spec: &spec, file: &file, hash_key: Some(&key), all: tables, selected: tables };
     let mut problems = Vec::new();
     let shapes = compile(&source, &mut problems);
-    assert_eq!(problems, [], "{rules}");
-    shapes
+    (shapes, problems.into_iter().map(|problem| problem.message).collect())
+}
+
+/// A table with a column `s`, and a row of it.
+fn with(name: &str, s: ArrayRef) -> (Table, RecordBatch) {
+    let mut node = table(name, None);
+    let mut columns = vec![Column::new("s", ColumnType::plain(s.data_type().clone()), "")];
+    let schema = TableSchema::new(name, "", None, Scopes::SINGLE, columns.clone());
+    columns.splice(0..0, schema.columns[..4].iter().cloned().map(|column| Column { nullable: true, ..column }));
+    node.schema = Arc::new(schema.with_columns(columns));
+    let mut arrays: Vec<ArrayRef> =
+        node.schema.columns[..4].iter().map(|column| new_null_array(&column.kind.data_type, 1)).collect();
+    arrays.push(s);
+    let batch = RecordBatch::try_new(node.schema.arrow(), arrays).unwrap();
+    (node, batch)
+}
+
+/// A row of a struct, whose fields are given.
+fn row_of(fields: &[(&str, ArrayRef)]) -> ArrayRef {
+    let fields = fields
+        .iter()
+        .map(|(name, array)| (Arc::new(Field::new(*name, array.data_type().clone(), true)), Arc::clone(array)));
+    Arc::new(StructArray::from(fields.collect::<Vec<_>>()))
+}
+
+fn one(text: &str) -> ArrayRef {
+    Arc::new(StringArray::from(vec![text]))
+}
+
+#[test]
+fn a_pattern_redacts_whatever_it_fits_in_structs() {
+    let deep = |text: &str| row_of(&[("x", one(text))]);
+    let (first, batch) = with("first", row_of(&[("n", one("n")), ("a", deep("hunter1")), ("b", deep("hunter2"))]));
+    let (second, other) = with("second", row_of(&[("a", deep("hunter3")), ("n", one("n"))]));
+    let tables = [with("third", row_of(&[("a", deep("hunter4"))])).0, first, second];
+    let shown = |made: &Shapes, table: &str, batch: &RecordBatch| {
+        let batch = made.of(table).unwrap().apply(batch).unwrap();
+        format!("{:?}", batch.column_by_name("s").unwrap())
+    };
+    for order in ["hash: [s.a], redact: ['s.*.x']", "redact: ['s.*.x'], hash: [s.a]"] {
+        let (made, problems) = compiled(&format!("columns: [{{{order}}}]"), &tables);
+        assert_eq!(problems, [] as [String; 0], "{order}");
+        for (table, batch) in [("first", &batch), ("second", &other)] {
+            let shown = shown(&made, table, batch);
+            assert!(!shown.contains("hunter"), "{order}: {shown}");
+            assert_eq!(shown.matches(rewrite::REDACTED).count(), usize::from(table == "first"), "{shown}");
+        }
+    }
+    // What such a path cannot reach in one of the tables is told, though it reaches something in another.
+    let list: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Int64Type, _, _>([Some([Some(1)])]));
+    for (path, of) in [("s[0]", Arc::clone(&list)), ("s.*[0]", row_of(&[("a", one("x")), ("l", list)]))] {
+        let tables = [with("first", row_of(&[("a", deep("x"))])).0, with("second", of).0];
+        let (_, problems) = compiled(&format!("columns: [{{redact: ['{path}']}}]"), &tables);
+        assert_eq!(problems.len(), 1, "{path}");
+        assert!(problems[0].contains("only all items can be reached"), "{problems:?}");
+    }
 }
 
 fn batch(schema: &TableSchema) -> RecordBatch {

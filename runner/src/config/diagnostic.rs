@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::text::{File, Span, is_secret_key, is_secret_value};
+use super::text::{File, Span, is_secret_key, secret_within};
 use crate::text::plural;
 
 /// Something wrong at a place in a file.
@@ -17,12 +17,14 @@ pub struct Problem {
     pub help: Option<String>,
     /// Whether the file was not understood so far that secrets in it are known.
     pub bare: bool,
+    /// Whether the place is a key that nobody knows: it may be the misspelt name of a secret.
+    pub unknown_key: bool,
 }
 
 impl Problem {
     /// Something wrong at a place.
     pub fn new(span: Span, message: impl Into<String>) -> Self {
-        Self { span, message: message.into(), help: None, bare: false }
+        Self { span, message: message.into(), help: None, bare: false, unknown_key: false }
     }
 
     /// The same with what to do about it.
@@ -84,7 +86,7 @@ const AROUND: usize = 60;
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Problem { span, message, help, bare } = &self.problem;
+        let Problem { span, message, help, bare, .. } = &self.problem;
         let Some((file, secrets)) = &self.file else {
             write!(f, "error: {message}")?;
             return match help {
@@ -130,8 +132,7 @@ fn mask(start: usize, line: &str, secrets: &[Span], bare: bool) -> Vec<char> {
 fn secret_part(line: &str) -> usize {
     let after_key =
         line.match_indices(':').find(|(colon, _)| is_secret_key(&line[..*colon])).map(|(colon, _)| colon + 1);
-    let value = is_secret_value(line).then(|| line.find("://").unwrap_or_default());
-    after_key.into_iter().chain(value).min().unwrap_or(line.len())
+    after_key.into_iter().chain(secret_within(line)).min().unwrap_or(line.len())
 }
 
 /// All that is wrong with a configuration.

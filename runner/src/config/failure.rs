@@ -90,7 +90,7 @@ impl Failure {
                     _ => problem,
                 }
             }
-            Kind::UnknownKey { name, known } => unknown("key", &format!("`{name}`"), name, known, span),
+            Kind::UnknownKey { name, known } => unknown_key(name, known, span),
             Kind::UnknownWord { name, known } if secret => {
                 Problem::new(span, format!("{} is not one of {}", value(name), list(known)))
             }
@@ -123,6 +123,11 @@ pub fn is_misspelt(key: &str, problems: &[Problem]) -> bool {
 /// A key that must be there is not.
 pub fn missing(span: Span, key: &str, what: &str) -> Problem {
     Problem::new(span, format!("the key `{key}` is missing in {what}"))
+}
+
+/// A key that is not known. What stands behind it is not shown.
+pub fn unknown_key(name: &str, known: &[&str], span: Span) -> Problem {
+    Problem { unknown_key: true, ..unknown("key", &format!("`{name}`"), name, known, span) }
 }
 
 /// A name that is not known, with the nearest one that is, or all of them where there are few.

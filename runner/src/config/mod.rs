@@ -48,22 +48,23 @@ pub fn load(paths: &[PathBuf], registry: &Registry, variables: Variables<'_>) ->
     for (order, path) in files.iter().enumerate() {
         documents.extend(open(path, order, variables, &mut found));
     }
-    let unread = !found.0.is_empty();
+    let unread = !found.0.is_empty() || documents.iter().any(|document| !document.problems.is_empty());
     let mut sources = Vec::new();
     let mut destinations = Vec::new();
     for document in &mut documents {
-        let mut problems = Vec::new();
+        let mut problems = std::mem::take(&mut document.problems);
         document.kind = document.find_kind(&mut problems);
         match document.kind {
             Some(Kind::Source) => sources.extend(source::read(document, registry, &mut problems)),
             Some(Kind::Destination) => destinations.extend(destination::read(document, registry, &mut problems)),
             None => {}
         }
+        document.hide_unknown(&problems);
         found.0.extend(document.diagnostics(problems));
     }
     references::check(&documents, unread, &mut found);
     if found.0.is_empty() {
-        references::check_tables(&sources, &mut found);
+        references::check_tables(&documents, &sources, &mut found);
     }
     if !found.0.is_empty() {
         found.0.sort_by_key(Diagnostic::order);
@@ -168,9 +169,8 @@ fn open(path: &Path, order: usize, variables: Variables<'_>, found: &mut Diagnos
     for mut root in trees {
         let mut problems = Vec::new();
         interpolate::interpolate(&mut root, &file, variables, &mut problems);
-        let document = Document { file: Arc::clone(&file), secrets: Arc::clone(&secrets), root, kind: None };
-        found.0.extend(document.diagnostics(problems));
-        documents.push(document);
+        let (file, secrets) = (Arc::clone(&file), Arc::clone(&secrets));
+        documents.push(Document { file, secrets, root, kind: None, problems });
     }
     documents
 }
@@ -191,11 +191,41 @@ struct Document {
     secrets: Arc<Vec<Span>>,
     root: Node,
     kind: Option<Kind>,
+    /// What was found wrong with its references.
+    problems: Vec<Problem>,
 }
 
 impl Document {
-    fn diagnostics(&self, problems: Vec<Problem>) -> Vec<Diagnostic> {
+    fn diagnostics(&self, mut problems: Vec<Problem>) -> Vec<Diagnostic> {
+        // A value that carries a password may be told where a name was expected.
+        self.root.scalars(false, &mut |_, scalar, _| {
+            if is_secret_value(&scalar.text) {
+                let shown = scalar.written.as_deref().unwrap_or("***");
+                for problem in &mut problems {
+                    for text in [Some(&mut problem.message), problem.help.as_mut()].into_iter().flatten() {
+                        *text = text.replace(&scalar.text, shown);
+                    }
+                }
+            }
+        });
         problems.into_iter().map(|problem| Diagnostic::new(&self.file, &self.secrets, problem)).collect()
+    }
+
+    /// Keeps what stands behind unknown keys out of all messages: a misspelt key may be that of a secret.
+    fn hide_unknown(&mut self, problems: &[Problem]) {
+        let unknown: Vec<Span> =
+            problems.iter().filter(|problem| problem.unknown_key).map(|problem| problem.span).collect();
+        let secrets = Arc::make_mut(&mut self.secrets);
+        self.root.entries_below(&mut |entry| {
+            if unknown.contains(&entry.span) {
+                // A reference is no secret here either.
+                entry.value.scalars(true, &mut |span, scalar, _| {
+                    if scalar.written.is_none() && !scalar.broken {
+                        secrets.push(span);
+                    }
+                });
+            }
+        });
     }
 
     fn find_kind(&self, problems: &mut Vec<Problem>) -> Option<Kind> {
@@ -206,13 +236,7 @@ impl Document {
             return None;
         }
         for entry in self.root.entries().iter().filter(|entry| entry.key != "kind" && entry.key != "spec") {
-            problems.push(failure::unknown(
-                "key",
-                &format!("`{}`", entry.key),
-                &entry.key,
-                &["kind", "spec"],
-                entry.span,
-            ));
+            problems.push(failure::unknown_key(&entry.key, &["kind", "spec"], entry.span));
         }
         let Some(kind) = self.root.entry("kind") else {
             let first = self.root.entries().first().map_or(self.root.span, |entry| entry.span);

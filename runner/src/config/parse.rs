@@ -98,6 +98,15 @@ impl Node {
         }
     }
 
+    /// Visits every entry below.
+    pub fn entries_below(&self, visit: &mut dyn FnMut(&Entry)) {
+        self.items().iter().for_each(|item| item.entries_below(visit));
+        for entry in self.entries() {
+            visit(entry);
+            entry.value.entries_below(visit);
+        }
+    }
+
     /// The text of a scalar, if all of it is known.
     pub fn text(&self) -> Option<&str> {
         match &self.value {
@@ -129,7 +138,7 @@ fn syntax_problem(file: &File, error: &serde_saphyr::Error) -> Problem {
     });
     if let serde_saphyr::Error::DuplicateMappingKey { key, .. } = error {
         let key = key.as_deref().map(|key| format!(" `{key}`")).unwrap_or_default();
-        return Problem { span, message: format!("the key{key} is there twice"), help: None, bare: true };
+        return Problem { bare: true, ..Problem::new(span, format!("the key{key} is there twice")) };
     }
     let message = DefaultMessageFormatter.format_message(error).into_owned();
     let line = &file.text[file.line(span)];
@@ -143,7 +152,7 @@ fn syntax_problem(file: &File, error: &serde_saphyr::Error) -> Problem {
         "a bracket, a quote or a colon is missing or out of place, here or in the lines above"
     });
     let help = help.map(str::to_owned);
-    Problem { span, message: format!("not valid YAML: {message}"), help, bare: true }
+    Problem { help, bare: true, ..Problem::new(span, format!("not valid YAML: {message}")) }
 }
 
 fn place(location: Location) -> Span {

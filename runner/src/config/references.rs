@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use headwater_sdk::TableSchema;
 use headwater_sdk::text::nearest;
+use headwater_sdk::{Column, TableSchema};
 
 use super::diagnostic::{Diagnostic, Diagnostics, Problem};
 use super::parse::Node;
@@ -54,26 +54,63 @@ pub fn check(documents: &[Document], unread: bool, found: &mut Diagnostics) {
 }
 
 /// Two sources may write the same table to one destination only if it looks the same.
-pub fn check_tables(sources: &[Source], found: &mut Diagnostics) {
+pub fn check_tables(documents: &[Document], sources: &[Source], found: &mut Diagnostics) {
     let mut seen: HashMap<(&str, String), (&str, Arc<TableSchema>)> = HashMap::new();
-    for source in sources {
+    // Nothing was wrong so far, so that each document is one of the sources.
+    for (document, source) in of(documents, Kind::Source).zip(sources) {
+        let mut problems = Vec::new();
+        let list = document.root.get("spec").and_then(|spec| spec.get("destinations"));
         for written in source.written() {
-            for destination in &source.spec.destinations {
+            for (index, destination) in source.spec.destinations.iter().enumerate() {
                 let key = (destination.as_str(), written.name.clone());
                 let (first, schema) = seen.entry(key).or_insert_with(|| (&source.spec.name, Arc::clone(&written)));
-                if schema.columns == written.columns {
+                let Some(what) = difference(&schema.columns, &written.columns, first, &source.spec.name) else {
                     continue;
-                }
+                };
                 let (table, second) = (&written.name, &source.spec.name);
-                found.0.push(
-                    Diagnostic::plain(format!(
-                        "the sources `{first}` and `{second}` write different tables named `{table}` to `{destination}`"
-                    ))
+                let item = list.and_then(|list| list.items().get(index));
+                problems.push(
+                    Problem::new(
+                        item.map_or(document.root.span, |item| item.span),
+                        format!(
+                            "the sources `{first}` and `{second}` write different tables named `{table}` to \
+                             `{destination}`: {what}"
+                        ),
+                    )
                     .help("give each of them a destination of its own, the same `columns`, or skip the table in one"),
                 );
             }
         }
+        found.0.extend(document.diagnostics(problems));
     }
+}
+
+/// What the first columns are that differ for a destination, if any do: what is said of them does not matter.
+fn difference(first: &[Column], second: &[Column], of_first: &str, of_second: &str) -> Option<String> {
+    let at = (0..first.len().max(second.len())).find(|at| {
+        let told = |column: &Column| (column.name.clone(), column.kind.clone(), column.nullable, column.key);
+        first.get(*at).map(told) != second.get(*at).map(told)
+    })?;
+    let has = |columns: &[Column], name: &str| columns.iter().any(|column| column.name == name);
+    Some(match (first.get(at), second.get(at)) {
+        (Some(a), Some(b)) if a.name == b.name => {
+            let name = &a.name;
+            let (a, b) = if a.kind != b.kind {
+                (a.kind.name(), b.kind.name())
+            } else if a.key != b.key {
+                let word = |key: bool| if key { "part of the key" } else { "not part of the key" }.to_owned();
+                (word(a.key), word(b.key))
+            } else {
+                let word = |nullable: bool| if nullable { "nullable" } else { "not nullable" }.to_owned();
+                (word(a.nullable), word(b.nullable))
+            };
+            format!("`{name}` is {a} in `{of_first}` and {b} in `{of_second}`")
+        }
+        (Some(a), _) if !has(second, &a.name) => format!("only `{of_first}` has a column `{}`", a.name),
+        (_, Some(b)) if !has(first, &b.name) => format!("only `{of_second}` has a column `{}`", b.name),
+        (Some(column), _) | (None, Some(column)) => format!("`{}` stands at another place", column.name),
+        (None, None) => return None,
+    })
 }
 
 fn of(documents: &[Document], kind: Kind) -> impl Iterator<Item = &Document> {

@@ -98,39 +98,79 @@ impl File {
     }
 }
 
-/// Words in a key's name that mark its value as a secret.
+/// Words in a key's name that mark its value as a secret, without what stands between their parts.
 const SECRET_WORDS: [&str; 13] = [
     "password",
     "passwd",
+    "pwd",
     "passphrase",
     "secret",
     "token",
     "credential",
-    "private_key",
-    "access_key",
-    "api_key",
+    "privatekey",
+    "accesskey",
     "apikey",
     "dsn",
-    "hash_key",
-    "connection_string",
+    "hashkey",
+    "connectionstring",
 ];
 
 /// Whether a key's value is to be kept out of messages.
 pub fn is_secret_key(name: &str) -> bool {
-    let name = name.to_ascii_lowercase().replace('-', "_");
+    let name = name.to_ascii_lowercase().replace(['-', '_'], "");
     SECRET_WORDS.iter().any(|word| name.contains(word))
 }
 
-/// Whether a value carries a password on its face, as `scheme://user:password@host` does.
+/// Whether a value carries a password on its face, as `scheme://user:password@host` and `host=db password=word` do.
 pub fn is_secret_value(text: &str) -> bool {
-    text.split_once("://")
-        .and_then(|(_, rest)| rest.split('/').next()?.split_once('@'))
-        .is_some_and(|(user, _)| user.contains(':'))
+    secret_within(text).is_some()
+}
+
+/// Where the part of a text begins that carries a password on its face.
+pub fn secret_within(text: &str) -> Option<usize> {
+    // A password may have any sign in it, also those that end the name of a host.
+    let has_password = |rest: &str| rest.rfind('@').is_some_and(|end| rest[..end].contains(':'));
+    let url = text.find("://").filter(|at| has_password(&text[at + 3..]));
+    let named = |(at, _): &(usize, &str)| {
+        let name = text[..*at].trim_end();
+        let name = name.rsplit(|char: char| !(char.is_alphanumeric() || matches!(char, '_' | '-'))).next();
+        name.is_some_and(is_secret_key)
+    };
+    let setting = text.match_indices('=').find(named).map(|(at, _)| at + 1);
+    url.into_iter().chain(setting).min()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn secrets_are_known_by_their_keys_and_on_their_face() {
+        for key in
+            ["password", "hashKey", "hash-key", "HASH_KEY", "db_pwd", "api-key", "aws_secret_access_key", "apiKey"]
+        {
+            assert!(is_secret_key(key), "{key}");
+        }
+        for key in ["name", "key", "path", "skip_tables", "region"] {
+            assert!(!is_secret_key(key), "{key}");
+        }
+        for (value, at) in [
+            ("postgresql://me:hunter2@db/x", 10),
+            ("postgresql://me:hun/ter2@db/x", 10),
+            ("postgresql://me:hun@ter2/@db/x", 10),
+            ("host=db password=hunter2", 17),
+            ("host=db  PASSWORD = 'hunter 2'", 19),
+            ("Server=db;Pwd=hunter2;", 14),
+            ("https://x/?a=1&api_key=5", 23),
+            ("sslpassword=x", 12),
+        ] {
+            assert_eq!(secret_within(value), Some(at), "{value}");
+        }
+        for value in ["postgresql://me@db:5432/x", "host=db user=me", "a = 1", "s3://bucket/path", "", "password", "=x"]
+        {
+            assert_eq!(secret_within(value), None, "{value}");
+        }
+    }
 
     #[test]
     fn a_part_of_a_text_has_its_place_however_it_is_written() {

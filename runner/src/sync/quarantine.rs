@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use headwater_sdk::arrow::array::{
-    ArrayRef, BinaryArray, FixedSizeBinaryArray, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array,
+    ArrayRef, FixedSizeBinaryArray, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array,
 };
 use headwater_sdk::arrow::datatypes::DataType;
 use headwater_sdk::rejects::Rejected;
 use headwater_sdk::{
-    Column, ColumnType, Destination, Error, Extension, Outcome, Part, Rejects, Result, Scopes, TableSchema, Uuid,
-    WriteMode,
+    Class, Column, ColumnType, Destination, Error, Outcome, Part, Rejects, Result, Scopes, TableSchema, Uuid, WriteMode,
 };
 
 use super::target::PartBase;
@@ -36,14 +35,13 @@ fn table() -> TableSchema {
         column.nullable = false;
         column
     };
-    let mut row = Column::new("row", ColumnType::of(Extension::Json), "The row, as far as it could be read.");
-    row.nullable = false;
     let columns = vec![
         text("destination", "The destination that did not take the row."),
         text("table_name", "The row's table."),
         text("scope", "The scope that the row was read for."),
         text("reason", "Why it was not taken, in the destination's words."),
-        row,
+        // Text, since what was not taken may be JSON that a database has no place for either.
+        text("row", "The row as JSON text, as far as it could be read."),
     ];
     TableSchema::new(TABLE, "Rows that a destination did not take.", None, Scopes::SINGLE, columns).without_key()
 }
@@ -59,15 +57,22 @@ impl Quarantine {
         &self.table
     }
 
+    /// An error of it, told from those of the destination.
+    pub fn named(mut error: Error) -> Error {
+        error.class = Class::Destination;
+        error.while_doing(format_args!("rows that were not taken, to {TABLE}"))
+    }
+
     /// For the rows of one part.
     pub fn rejects(&self) -> Rejects {
         Rejects::new(self.most)
     }
 
-    /// Writes the rows of one part, and answers how many they were.
+    /// Writes the rows of one part, and answers how many they were. Those that an earlier attempt of a resumed sync has
+    /// left are replaced, also where none are put aside any more.
     pub async fn keep(&self, base: &PartBase, destination: &str, table: &str, rejects: &Rejects) -> Result<u64> {
         let rows = rejects.take();
-        if rows.is_empty() {
+        if rows.is_empty() && !base.resumed {
             return Ok(0);
         }
         let part = Part {
@@ -85,9 +90,10 @@ impl Quarantine {
             resumed: base.resumed,
             rejects: None,
         };
-        let batch = self.batch(base, destination, table, &rows)?;
         let mut writer = self.destination.begin(part).await?;
-        writer.write(batch).await?;
+        if !rows.is_empty() {
+            writer.write(self.batch(base, destination, table, &rows)?).await?;
+        }
         writer.commit(Outcome::Complete).await?;
         Ok(rows.len() as u64)
     }
@@ -97,8 +103,10 @@ impl Quarantine {
         let ids = FixedSizeBinaryArray::try_from_iter(rows.iter().map(|_| Uuid::new_v4().into_bytes()));
         let ids = ids.map_err(Error::fatal)?;
         let times = TimestampMicrosecondArray::from_value(base.sync_time.0, rows.len()).with_timezone("UTC");
-        let reasons = StringArray::from_iter_values(rows.iter().map(|row| row.reason.as_str()));
-        let json = BinaryArray::from_iter_values(rows.iter().map(|row| row.row.as_bytes()));
+        // The one character that not every database has in its texts.
+        let plain = |text: &str| text.replace('\0', "\u{fffd}");
+        let reasons = StringArray::from_iter_values(rows.iter().map(|row| plain(&row.reason)));
+        let texts = StringArray::from_iter_values(rows.iter().map(|row| plain(&row.row)));
         let columns: Vec<ArrayRef> = vec![
             Arc::new(times),
             text(&base.source),
@@ -108,7 +116,7 @@ impl Quarantine {
             text(table),
             text(&base.scope),
             Arc::new(reasons),
-            Arc::new(json),
+            Arc::new(texts),
         ];
         RecordBatch::try_new(self.table.arrow(), columns).map_err(Error::fatal)
     }

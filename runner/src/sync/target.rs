@@ -11,7 +11,7 @@ use headwater_sdk::{
 };
 
 use super::panics::caught;
-use super::quarantine::{self, Quarantine};
+use super::quarantine::Quarantine;
 use crate::config::destination as config;
 use crate::config::source::Source;
 
@@ -62,8 +62,8 @@ impl Target {
     /// Has the destination count its buffers in the memory of the run.
     pub fn use_memory(&self, budget: &Budget) {
         self.destination.use_memory(budget);
-        if let Some(quarantine) = self.quarantine.as_ref().filter(|quarantine| !quarantine.in_table) {
-            quarantine.destination.use_memory(budget);
+        if let Some(files) = self.files() {
+            files.destination.use_memory(budget);
         }
     }
 
@@ -112,19 +112,27 @@ impl Target {
 
     /// Makes all tables ready.
     pub async fn migrate(&self) -> Result<()> {
-        if let Some(quarantine) = self.quarantine.as_ref().filter(|quarantine| !quarantine.in_table) {
-            let table = [Arc::clone(quarantine.table())];
-            caught(Class::Destination, quarantine.destination.migrate(&table, MigrateMode::Safe)).await??;
-        }
-        caught(Class::Destination, self.destination.migrate(&self.all(), self.migrate_mode)).await?
+        caught(Class::Destination, self.destination.migrate(&self.all(), self.migrate_mode)).await??;
+        let Some(files) = self.files() else { return Ok(()) };
+        let table = [Arc::clone(files.table())];
+        let made = caught(Class::Destination, files.destination.migrate(&table, MigrateMode::Safe)).await?;
+        made.map_err(Quarantine::named)
+    }
+
+    /// Where the rows go that are not taken, where that is not this destination.
+    fn files(&self) -> Option<&Quarantine> {
+        self.quarantine.as_ref().filter(|quarantine| !quarantine.in_table)
     }
 
     /// Makes what was committed durable.
     pub async fn close(&self) -> Result<()> {
-        if let Some(quarantine) = self.quarantine.as_ref().filter(|quarantine| !quarantine.in_table) {
-            caught(Class::Destination, quarantine.destination.close()).await??;
-        }
-        caught(Class::Destination, self.destination.close()).await?
+        // Neither is left open because the other could not be closed.
+        let files = match self.files() {
+            Some(files) => caught(Class::Destination, files.destination.close()).await.flatten(),
+            None => Ok(()),
+        };
+        let closed = caught(Class::Destination, self.destination.close()).await.flatten();
+        closed.and(files.map_err(Quarantine::named))
     }
 }
 
@@ -198,7 +206,8 @@ impl Slot {
         }
     }
 
-    /// Commits the part. A part without a batch is opened and committed too where rows of earlier syncs may be stale.
+    /// Commits the part. A part without a batch is opened and committed too where rows of earlier syncs may be stale. What
+    /// was committed stays so where the rows that were not taken cannot be kept, which is an error all the same.
     pub async fn commit(&mut self, base: &PartBase, outcome: Outcome) -> Option<Committed> {
         if self.error.is_some() {
             return None;
@@ -207,13 +216,21 @@ impl Slot {
         if self.writer.is_none() && outcome == Outcome::Partial {
             return None;
         }
-        match self.try_commit(base, outcome).await {
-            Ok(committed) => Some(committed),
+        let committed = match self.try_commit(base, outcome).await {
+            Ok(committed) => committed,
             Err(error) => {
                 self.fail(error);
-                None
+                return None;
             }
-        }
+        };
+        let rejected = match self.keep_rejects(base).await {
+            Ok(rejected) => rejected,
+            Err(error) => {
+                self.fail(error);
+                0
+            }
+        };
+        Some(Committed { rejected, ..committed })
     }
 
     fn fail(&mut self, error: Error) {
@@ -244,8 +261,8 @@ impl Slot {
     }
 
     async fn try_write(&mut self, base: &PartBase, batch: RecordBatch) -> Result<()> {
-        let batch = if self.target.mode == WriteMode::Append {
-            // The same columns under the schema that says that there is no key.
+        let batch = if !Arc::ptr_eq(batch.schema_ref(), &self.table.arrow()) {
+            // The same columns under the schema that says that there is no key, or that two sources share.
             RecordBatch::try_new(self.table.arrow(), batch.columns().to_vec()).map_err(Error::destination)?
         } else {
             batch
@@ -258,13 +275,62 @@ impl Slot {
 
     async fn try_commit(&mut self, base: &PartBase, outcome: Outcome) -> Result<Committed> {
         let writer = self.open(base).await?;
-        let mut committed = caught(Class::Destination, writer.commit(outcome)).await??;
-        if let (Some(quarantine), Some(rejects)) = (&self.target.quarantine, &self.rejects) {
-            let kept = quarantine.keep(base, &self.target.name, &self.table.name, rejects);
-            let kept = caught(Class::Destination, kept).await?;
-            committed.rejected =
-                kept.map_err(|error| error.while_doing(format!("rows that were not taken, to {}", quarantine::TABLE)))?;
+        caught(Class::Destination, writer.commit(outcome)).await?
+    }
+
+    /// Puts the rows aside that were not taken, and answers how many they were.
+    async fn keep_rejects(&mut self, base: &PartBase) -> Result<u64> {
+        let (Some(quarantine), Some(rejects)) = (&self.target.quarantine, &self.rejects) else { return Ok(0) };
+        let kept = quarantine.keep(base, &self.target.name, &self.table.name, rejects);
+        caught(Class::Destination, kept).await?.map_err(Quarantine::named)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use headwater_sdk::{ColumnType, async_trait};
+
+    use super::*;
+
+    /// A destination that counts how often it is closed, and cannot be.
+    struct Stuck(&'static str, AtomicUsize);
+
+    #[async_trait]
+    impl Destination for Stuck {
+        async fn check(&self) -> Result<()> {
+            Ok(())
         }
-        Ok(committed)
+        fn stores(&self, _: &ColumnType) -> Stored {
+            Stored::whole("text")
+        }
+        async fn migrate(&self, _: &[Arc<TableSchema>], _: MigrateMode) -> Result<()> {
+            Ok(())
+        }
+        async fn begin(&self, _: Part) -> Result<Box<dyn PartWriter>> {
+            Err(Error::destination("it takes nothing"))
+        }
+        async fn close(&self) -> Result<()> {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            Err(Error::destination(self.0))
+        }
+    }
+
+    #[tokio::test]
+    async fn both_are_closed_though_one_cannot_be() {
+        let (own, files) = (Arc::new(Stuck("own", 0.into())), Arc::new(Stuck("files", 0.into())));
+        let target = Target {
+            index: 0,
+            name: "x".to_owned(),
+            mode: WriteMode::Append,
+            migrate_mode: MigrateMode::Safe,
+            destination: Arc::clone(&own) as Arc<dyn Destination>,
+            quarantine: Some(Quarantine::new(Arc::clone(&files) as Arc<dyn Destination>, false, 1)),
+            tables: HashMap::new(),
+        };
+        assert_eq!(target.close().await.unwrap_err().to_string(), "own");
+        assert_eq!((own.1.load(Ordering::Relaxed), files.1.load(Ordering::Relaxed)), (1, 1));
     }
 }

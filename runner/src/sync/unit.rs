@@ -182,12 +182,16 @@ impl Tables {
             return self.fail_all(&error);
         };
         table.outcome.rows += rows;
-        let batch = match &table.shape {
-            None => batch,
-            Some(shape) => match shape.apply(&batch) {
-                Ok(shaped) => shaped,
-                Err(error) => return table.outcome.fail(error),
-            },
+        // From here on columns are taken by their place.
+        let shaped = table.schema.check_columns(&batch).and_then(|()| match &table.shape {
+            None => Ok(batch.clone()),
+            Some(shape) => shape.apply(&batch),
+        });
+        // What it was made of is not kept while it is written.
+        drop(batch);
+        let batch = match shaped {
+            Ok(batch) => batch,
+            Err(error) => return table.outcome.fail(error),
         };
         let written = batch.num_rows() as u64;
         table.outcome.left_out += rows - written;
@@ -217,7 +221,8 @@ impl Tables {
         }
     }
 
-    /// Commits every table, the root last: whoever sees a parent's row finds its children.
+    /// Commits every table, the root last: whoever sees a parent's row finds its children, but for those of a table whose
+    /// part failed, which is told.
     async fn commit(mut self, after: Duration, began: Instant) -> UnitOutcome {
         let base = &self.base;
         for table in self.tables.iter_mut().rev() {

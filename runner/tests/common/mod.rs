@@ -1,10 +1,13 @@
 //! A connector for the tests of the engine: it reads folders of JSON lines, one folder for each scope.
 //!
 //! `ROOT/SCOPE/TABLE.jsonl` holds a row in each line. A line can also say what is to happen at its place:
-//! `{"fail": "CODE", "message": "…"}`, `{"panic": "…"}`, `{"panic_in_call": "…"}`, or `{"wait_for": "FILE"}`. A folder whose name begins with
+//! `{"fail": "CODE", "message": "…"}`, `{"panic": "…"}`, `{"panic_in_call": "…"}`, `{"wait_for": "FILE"}`, or `{"swap": true}`, after
+//! which two columns are sent in each other's place. A folder whose name begins with
 //! `locked` cannot be opened, and a root that is not there cannot be reached.
 
 #![allow(dead_code, clippy::expect_used, reason = "each test binary uses a part of it")]
+
+pub mod town;
 
 use std::any::TypeId;
 use std::path::{Path, PathBuf};
@@ -258,6 +261,7 @@ async fn read(schema: &Arc<TableSchema>, folder: &Path, run: &UnitRun) {
         Err(error) => return run.fail(schema, Error::fatal(error)).await,
     };
     let mut rows = Vec::new();
+    let mut swap = false;
     for line in text.lines() {
         let line: serde_json::Value = serde_json::from_str(line).expect("a line of JSON");
         if let Some(text) = line["panic"].as_str() {
@@ -276,6 +280,8 @@ async fn read(schema: &Arc<TableSchema>, folder: &Path, run: &UnitRun) {
             while !Path::new(file).exists() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
+        } else if line["swap"] == true {
+            swap = true;
         } else {
             rows.push(line);
             if rows.len() == BATCH {
@@ -283,17 +289,30 @@ async fn read(schema: &Arc<TableSchema>, folder: &Path, run: &UnitRun) {
             }
         }
     }
-    send(schema, &shop, rows, run).await;
+    match swap {
+        false => send(schema, &shop, rows, run).await,
+        true => run.send(schema, swapped(batch(schema, &shop, &rows, run))).await,
+    }
+}
+
+/// The same with the columns `shop` and `name`, both of text, in each other's place.
+fn swapped(batch: RecordBatch) -> RecordBatch {
+    let mut order: Vec<usize> = (0..batch.num_columns()).collect();
+    order.swap(4, 6);
+    batch.project(&order).expect("the same columns")
 }
 
 async fn send(schema: &Arc<TableSchema>, shop: &str, rows: Vec<serde_json::Value>, run: &UnitRun) {
-    if rows.is_empty() {
-        return;
+    if !rows.is_empty() {
+        run.send(schema, batch(schema, shop, &rows, run)).await;
     }
+}
+
+fn batch(schema: &TableSchema, shop: &str, rows: &[serde_json::Value], run: &UnitRun) -> RecordBatch {
     let keyed = schema.column("id").is_some_and(|column| column.key);
     let mut ids = FixedSizeBinaryBuilder::new(16);
     let mut parents = FixedSizeBinaryBuilder::new(16);
-    for row in &rows {
+    for row in rows {
         let id = match keyed {
             true => {
                 let mut id = CqId::default();
@@ -321,5 +340,5 @@ async fn send(schema: &Arc<TableSchema>, shop: &str, rows: Vec<serde_json::Value
             Arc::new(BinaryArray::from_iter(infos.iter().map(|info| info.as_ref().map(String::as_bytes)))),
         ],
     );
-    run.send(schema, batch.expect("the table's columns")).await;
+    batch.expect("the table's columns")
 }

@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use headwater_sdk::arrow::array::{
-    Array, ArrayRef, BinaryArray, BooleanArray, FixedSizeBinaryArray, Float64Array, Scalar, StringArray,
-    TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray, TimestampSecondArray,
+    Array, ArrayRef, BinaryArray, BooleanArray, FixedSizeBinaryArray, Scalar, StringArray, TimestampMicrosecondArray,
+    TimestampMillisecondArray, TimestampNanosecondArray, TimestampSecondArray,
 };
 use headwater_sdk::arrow::compute::{CastOptions, cast_with_options};
 use headwater_sdk::arrow::datatypes::{DataType, TimeUnit};
@@ -16,7 +16,7 @@ use headwater_sdk::{Column, Extension, TableSchema, Uuid};
 use super::super::path::{Step, Target};
 use super::super::shape;
 use super::evaluate::positive_zeros;
-use super::{Compare, Expr, Operand, Value, Wrong};
+use super::{Compare, Expr, Operand, Value, Wrong, number};
 
 /// A filter that is bound to a table's columns.
 #[derive(Debug, Clone)]
@@ -60,8 +60,10 @@ pub struct Source {
 pub enum Form {
     /// The text of a string, or the JSON text of anything else.
     Text,
-    /// A number.
+    /// A number, as exact as it is written.
     Number,
+    /// A number beside a column of floating point, and only as exact.
+    Float,
     /// A truth value.
     Truth,
 }
@@ -102,7 +104,7 @@ pub fn bind(expr: &Expr, table: &TableSchema) -> Result<Bound, Wrong> {
             if source.steps.is_empty() && !is_text(&table.columns[column]) {
                 let kind = table.columns[column].kind.name();
                 let message = format!("`like` compares texts, and `{}` is {kind}", target.column.text);
-                return Err(Wrong::new(operand.at.clone(), message));
+                return Err(Wrong::new(operand.at.clone(), message).help("compare it with `=`, `<` or `in`"));
             }
             if !matches!(pattern.value, Value::Text(_)) {
                 let message = format!("`like` takes a text, found {}", pattern.value.noun());
@@ -122,7 +124,8 @@ fn compared(left: &Operand, compare: Compare, right: &Operand, table: &TableSche
         (_, Value::Column(_)) => (right, compare.swapped(), left),
         _ => {
             let at = left.at.start..right.at.end;
-            return Err(Wrong::new(at, "there is no column in this comparison"));
+            return Err(Wrong::new(at, "there is no column in this comparison")
+                .help("a column stands without quotes, or in double quotes; a text in single quotes"));
         }
     };
     let (column, target) = find(left, table)?;
@@ -141,19 +144,20 @@ fn columns(left: &Operand, compare: Compare, right: &Operand, table: &TableSchem
     };
     let form = match kind(a, left_target).or_else(|| kind(b, right_target)).map(|kind| kind.data_type) {
         Some(DataType::Boolean) => Form::Truth,
-        Some(DataType::Float64) => Form::Number,
+        Some(DataType::Float64) => Form::Float,
         _ => Form::Text,
     };
     let type_of = |column: usize, target: &Target| match (kind(column, target), form) {
         (Some(kind), _) => kind.name(),
         (None, Form::Truth) => "bool".to_owned(),
-        (None, Form::Number) => "float64".to_owned(),
+        (None, Form::Number | Form::Float) => "float64".to_owned(),
         (None, Form::Text) => "utf8".to_owned(),
     };
     let (of_left, of_right) = (type_of(a, left_target), type_of(b, right_target));
     if of_left != of_right {
         let message = format!("{of_left} and {of_right} cannot be compared with each other");
-        return Err(Wrong::new(left.at.start..right.at.end, message));
+        return Err(Wrong::new(left.at.start..right.at.end, message)
+            .help("compare columns of one type with each other, or each of them with a value"));
     }
     let ordered = !matches!(compare, Compare::Equal | Compare::NotEqual);
     if kind(a, left_target).is_some() {
@@ -193,7 +197,8 @@ fn source(column: usize, target: &Target, form: Form, operand: &Operand, table: 
     if !target.steps.is_empty() {
         if of.kind.extension != Some(Extension::Json) {
             let message = format!("`{}` is {}, and there is no path into it", of.name, of.kind.name());
-            return Err(Wrong::new(operand.at.clone(), message));
+            return Err(Wrong::new(operand.at.clone(), message)
+                .help("only values within a json column can be compared; of this one, name the whole column"));
         }
         if let Some(shape) = &of.shape {
             shape::check(shape, &target.steps).map_err(|nowhere| {
@@ -226,6 +231,10 @@ fn comparable(column: &Column, at: Range<usize>, ordered: bool) -> Result<(), Wr
                 .help("`=`, `!=` and `in` are there"))
         }
         (Some(_), _) => Ok(()),
+        (None, DataType::Duration(_) | DataType::Interval(_)) => {
+            Err(Wrong::new(at, format!("`{name}` is {kind}, and lengths of time cannot be compared here"))
+                .help("only `is null` and `is not null` can be asked of it"))
+        }
         (None, kind) if kind.is_integer() || kind.is_floating() || kind.is_temporal() => Ok(()),
         (None, kind) if matches!(kind, DataType::Boolean) || kind.is_decimal() => Ok(()),
         (None, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) => Ok(()),
@@ -249,14 +258,14 @@ fn constant(source: &Source, value: &Operand, table: &TableSchema, ordered: bool
 fn within_json(form: Form, value: &Operand) -> Result<ArrayRef, Wrong> {
     Ok(match (form, &value.value) {
         (Form::Text, Value::Text(text)) => Arc::new(StringArray::from(vec![text.as_str()])),
-        (Form::Number, Value::Number(number)) => match number.parse::<f64>() {
-            Ok(number) => Arc::new(Float64Array::from(vec![number])),
-            Err(_) => return Err(Wrong::new(value.at.clone(), format!("`{number}` is no number"))),
+        (Form::Number, Value::Number(number)) => match number::sortable(number) {
+            Some(number) => Arc::new(BinaryArray::from(vec![number.as_slice()])),
+            None => return Err(Wrong::new(value.at.clone(), format!("`{number}` is no number"))),
         },
         (Form::Truth, Value::Truth(truth)) => Arc::new(BooleanArray::from(vec![*truth])),
         (_, other) => {
             let message = format!("expected values of one kind, found {}", other.noun());
-            return Err(Wrong::new(value.at.clone(), message));
+            return Err(Wrong::new(value.at.clone(), message).help("a text stands in single quotes, a number without"));
         }
     })
 }

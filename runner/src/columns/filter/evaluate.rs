@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use headwater_sdk::arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, BooleanBuilder, Datum, Float64Builder, RecordBatch, StringArray,
+    Array, ArrayRef, AsArray, BinaryBuilder, BooleanArray, BooleanBuilder, Datum, Float64Builder, RecordBatch,
+    StringArray,
 };
 use headwater_sdk::arrow::buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
 use headwater_sdk::arrow::compute::kernels::cmp;
@@ -14,8 +15,8 @@ use headwater_sdk::{Error, Result};
 
 use super::super::path::Step;
 use super::super::rewrite::{Found, NotJson, find};
-use super::Compare;
 use super::bind::{Bound, Constant, Form, Source};
+use super::{Compare, number};
 
 fn wrong(error: impl std::fmt::Display) -> Error {
     Error::fatal(error).while_doing("row filter")
@@ -88,11 +89,19 @@ fn values(source: &Source, batch: &RecordBatch) -> Result<ArrayRef> {
     Ok(match source.form {
         Form::Text => Arc::new(texts_within(cells, texts.len(), &source.steps)?),
         Form::Number => {
+            let mut builder = BinaryBuilder::new();
+            for cell in cells {
+                builder.append_option(plain(cell, &source.steps)?.and_then(number::sortable));
+            }
+            Arc::new(builder.finish())
+        }
+        Form::Float => {
             let mut builder = Float64Builder::with_capacity(texts.len());
             for cell in cells {
                 builder.append_option(plain(cell, &source.steps)?.and_then(|text| text.parse().ok()));
             }
-            Arc::new(builder.finish())
+            let numbers: ArrayRef = Arc::new(builder.finish());
+            positive_zeros(&numbers)
         }
         Form::Truth => {
             let mut builder = BooleanBuilder::with_capacity(texts.len());

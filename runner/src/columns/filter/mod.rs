@@ -5,6 +5,7 @@
 
 pub mod bind;
 pub mod evaluate;
+mod number;
 pub mod parse;
 
 use std::ops::Range;

@@ -235,9 +235,46 @@ fn mistakes_have_their_place() {
     ] {
         let wrong = parse(text).and_then(|expr| bind(&expr, &table)).err().unwrap_or_else(|| panic!("{text} is read"));
         assert_eq!((&text[wrong.at.clone()], wrong.message.as_str()), (at, message), "{text}");
+        let helps = ["cannot be compared", "no path into", "`like`", "no column", "of one kind", "no value of type"];
+        assert!(
+            wrong.help.is_some()
+                || message.starts_with("expected `")
+                || message.starts_with("expected a comp")
+                || !helps.iter().any(|part| message.contains(part)),
+            "{text}: what to do?"
+        );
     }
     let deep = format!("{}flag{}", "(".repeat(10_000), ")".repeat(10_000));
     assert_eq!(parse(&deep).unwrap_err().message, "the filter is nested too deeply");
+}
+
+#[test]
+fn numbers_within_json_compare_as_they_are_written() {
+    let column = |name: &str, kind: ColumnType| Column::new(name, kind, "");
+    let columns =
+        vec![column("info", ColumnType::of(Extension::Json)), column("ratio", ColumnType::plain(DataType::Float64))];
+    let table = TableSchema::new("t", "", None, Scopes::SINGLE, Vec::new()).with_columns(columns);
+    let texts: [&[u8]; 4] =
+        [b"{\"id\":9007199254740992}", b"{\"id\":9007199254740993}", b"{\"id\":-0.0}", b"{\"id\":0.1}"];
+    let ratio = Float64Array::from(vec![9007199254740992.0, 1.0, 0.0, 0.1]);
+    let batch = RecordBatch::try_new(
+        table.arrow(),
+        vec![Arc::new(BinaryArray::from(texts.to_vec())) as ArrayRef, Arc::new(ratio)],
+    );
+    let batch = batch.unwrap();
+    for (text, rows) in [
+        ("info.id = 9007199254740993", &[1][..]),
+        ("info.id < 9007199254740993", &[0, 2, 3]),
+        ("info.id in (9007199254740992, 0)", &[0, 2]),
+        ("info.id >= 9007199254740992.5", &[1]),
+        ("info.id between -1 and 1e-1", &[2, 3]),
+        ("info.id = ratio", &[0, 2, 3]),
+        ("ratio < info.id", &[1]),
+    ] {
+        let holds = evaluate(&bind(&parse(text).unwrap(), &table).unwrap(), &batch).unwrap();
+        let found: Vec<usize> = (0..4).filter(|row| holds.is_valid(*row) && holds.value(*row)).collect();
+        assert_eq!(found, rows, "{text}");
+    }
 }
 
 /// A random filter over `small`, `flag` and `name`, and what it answers for a row: nothing where it is not known.
@@ -311,6 +348,8 @@ fn types_of_columns_that_are_compared_are_told() {
         "",
     );
     let table = TableSchema::new("t", "", None, Scopes::SINGLE, vec![column]);
-    let found = parse("x = 'never'").and_then(|expr| bind(&expr, &table));
-    assert!(found.is_err());
+    for filter in ["x = 'never'", "x = x", "x in ('never')"] {
+        let wrong = parse(filter).and_then(|expr| bind(&expr, &table)).unwrap_err();
+        assert!(wrong.message.contains("cannot be compared here") && wrong.help.is_some(), "{filter}: {wrong:?}");
+    }
 }
