@@ -76,7 +76,8 @@ impl Rejects {
     pub fn add(&self, batch: &RecordBatch, row: usize, reason: impl Display) -> Result<()> {
         let one: ArrayRef = Arc::new(StructArray::from(batch.slice(row, 1)));
         let field = Arc::new(Field::new("row", DataType::Struct(batch.schema().fields().clone()), false));
-        let text = plain::text(&field, &one)?;
+        // What has no text may be why the row is put aside.
+        let text = plain::readable(&field, &one, &plain::PlainJson::default())?;
         self.add_text(text.value(0).to_owned(), reason)
     }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use common::*;
 use headwater_file::{Compression, Format, FormatSpec, Spec, destination};
-use headwater_sdk::arrow::array::{Array, AsArray, RecordBatch};
+use headwater_sdk::arrow::array::{Array, AsArray, BinaryArray, RecordBatch};
 use headwater_sdk::arrow::compute::concat_batches;
 use headwater_sdk::destination::MigrateMode;
 use headwater_sdk::{Committed, Destination, Outcome, TableSchema, WriteMode};
@@ -466,4 +466,44 @@ fn specs_are_strict() {
     for property in schema["properties"].as_object().unwrap().values() {
         assert!(property["description"].is_string(), "{property}");
     }
+}
+
+#[tokio::test]
+async fn values_at_the_edges_of_time_are_no_errors_and_no_messages() {
+    for format in [Format::Json, Format::Csv] {
+        let folder = TempDir::new().unwrap();
+        let (table, batch) = edges("t");
+        let destination = destination(spec(&folder, format)).unwrap();
+        destination.migrate(&[Arc::new(table.clone())], MigrateMode::Safe).await.unwrap();
+        let mut writer = destination.begin(part(&table, HERE, NOW, DELETE_STALE)).await.unwrap();
+        writer.write(batch).await.unwrap();
+        assert_eq!(writer.commit(COMPLETE).await.unwrap(), committed(1, 0));
+        destination.close().await.unwrap();
+        let file = folder.path().join("out").join(&files(&folder.path().join("out"))[0]);
+        let text = text(file);
+        for edge in EDGES {
+            let list = if format == Format::Json { format!("[\"{edge}\"]") } else { format!("\"[\"\"{edge}\"\"]\"") };
+            assert!(text.contains(edge) && text.contains(&list), "{text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn text_that_is_not_json_makes_no_file_of_json() {
+    let folder = TempDir::new().unwrap();
+    let table = every_type("t");
+    let destination = ready(spec(&folder, Format::Json)).await;
+    let good = batch(&table, HERE, NOW, &[row("a")]);
+    let index = good.schema().index_of("json").unwrap();
+    let mut columns = good.columns().to_vec();
+    columns[index] = Arc::new(BinaryArray::from_vec(vec![b"{\"a\": "]));
+    let bad = RecordBatch::try_new(good.schema(), columns).unwrap();
+    let mut writer = destination.begin(part(&table, HERE, NOW, DELETE_STALE)).await.unwrap();
+    let error = match writer.write(bad).await {
+        Ok(()) => writer.commit(COMPLETE).await.unwrap_err(),
+        Err(error) => error,
+    };
+    assert!(error.to_string().contains("`json` has text that is not JSON"), "{error}");
+    destination.close().await.unwrap();
+    assert_eq!(files(folder.path()), Vec::<String>::new());
 }

@@ -11,6 +11,7 @@
 //! | --- | --- | --- | --- |
 //! | bool, numbers, text | the same | bool, number, string; NaN and infinities are null | the same; `NaN`, `inf` |
 //! | timestamps | TIMESTAMP in UTC | RFC 3339, `2026-11-21T08:59:02.123456Z` | as in JSON Lines |
+//! | decimals | DECIMAL | string | the digits |
 //! | binary | BYTE_ARRAY | base64 | base64 |
 //! | json | STRING of logical type JSON | the JSON value itself | JSON text |
 //! | uuid, inet, mac | STRING: hyphenated, CIDR, `aa:bb:…` | string | the same text |

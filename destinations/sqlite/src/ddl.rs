@@ -1,7 +1,7 @@
 //! The SQL of one table: its columns' types, its creation, and the statements that write it.
 
 use headwater_sdk::arrow::datatypes::DataType;
-use headwater_sdk::plain::is_bytes;
+use headwater_sdk::plain::{is_bytes, stored_as_json};
 use headwater_sdk::schema::{SOURCE_NAME, SYNC_TIME};
 use headwater_sdk::sql::{list, on_conflict, quote, unit_columns};
 use headwater_sdk::{Column, ColumnType, Stored, TableSchema};
@@ -28,9 +28,7 @@ pub fn stored(kind: &ColumnType) -> Stored {
     match &kind.data_type {
         DataType::UInt64 => Stored::refusing(name, "numbers beyond 9223372036854775807"),
         data_type if data_type.is_floating() => Stored::losing(name, "NaN becomes NULL, and zero has no sign"),
-        DataType::List(item) if item.data_type().is_floating() => {
-            Stored::losing(name, "NaN and infinities become null")
-        }
+        data_type if data_type.is_nested() => stored_as_json(name, data_type),
         _ => Stored::whole(name),
     }
 }

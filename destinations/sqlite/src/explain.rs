@@ -13,7 +13,8 @@ pub fn explain(error: &rusqlite::Error, path: &Path) -> Error {
     };
     let text = match code {
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => format!(
-            "{name} is locked by another program, which did not let go of it in time; end that program's transaction \
+            "{name} is locked by another program, which did not let go of it in time. It may be another sync, a browser \
+             of databases or a shell with an open transaction, or a backup; `lsof {name}` names it. End its transaction \
              or the program, and sync again"
         ),
         ErrorCode::NotADatabase => return crate::location::not_a_database(path),
@@ -35,4 +36,24 @@ pub fn explain(error: &rusqlite::Error, path: &Path) -> Error {
         _ => format!("{name}: {error}"),
     };
     Error::destination(text)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use rusqlite::Connection;
+
+    use super::explain;
+
+    #[test]
+    fn a_lock_is_said_with_who_may_hold_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.db");
+        let (one, other) = (Connection::open(&path).unwrap(), Connection::open(&path).unwrap());
+        one.execute_batch("BEGIN IMMEDIATE").unwrap();
+        other.busy_timeout(std::time::Duration::ZERO).unwrap();
+        let error = explain(&other.execute_batch("BEGIN IMMEDIATE").unwrap_err(), &path).to_string();
+        assert!(error.contains("x.db is locked by another program") && error.contains("a backup"), "{error}");
+        assert!(error.contains(&format!("`lsof {}`", path.display())), "{error}");
+    }
 }

@@ -2,8 +2,8 @@
 //! database, which has no name and goes with this.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Seek};
-use std::path::PathBuf;
+use std::io::{BufReader, Seek};
+use std::path::{Path, PathBuf};
 
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
@@ -11,22 +11,31 @@ use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::pool::{Pool, Share, batch_bytes};
 use headwater_sdk::{Error, Result};
 
-/// How the temporary file is written and read.
+/// How the temporary file is read.
 const BUFFER: usize = 256 << 10;
 
 /// The rows of a part.
 pub struct Held {
     batches: Vec<RecordBatch>,
-    spilled: Option<StreamWriter<BufWriter<File>>>,
+    /// Without a buffer: each open part would hold one, and a batch is few writes.
+    spilled: Option<StreamWriter<File>>,
     /// How many they are, in memory and in the file.
     pub rows: u64,
     folder: PathBuf,
     share: Share,
 }
 
+fn unwritten(folder: &Path, error: &dyn std::fmt::Display) -> Error {
+    let folder = folder.display();
+    Error::destination(format!("rows that wait cannot be written to a temporary file in {folder}: {error}"))
+}
+
 impl Held {
-    /// No rows. Temporary files are made in the folder.
-    pub fn new(folder: PathBuf, pool: &Pool) -> Self {
+    /// No rows. Temporary files are made in the folder; one without a name is the current one.
+    pub fn new(mut folder: PathBuf, pool: &Pool) -> Self {
+        if folder.as_os_str().is_empty() {
+            folder.push(".");
+        }
         Self { batches: Vec::new(), spilled: None, rows: 0, folder, share: pool.share() }
     }
 
@@ -41,18 +50,13 @@ impl Held {
     /// Brings what is in memory into the file. It blocks.
     pub fn spill(&mut self) -> Result<()> {
         let folder = &self.folder;
-        let failed = |error: &dyn std::fmt::Display| {
-            let folder = if folder.as_os_str().is_empty() { ".".into() } else { folder.display().to_string() };
-            Error::destination(format!("rows that wait cannot be written to a temporary file in {folder}: {error}"))
-        };
+        let failed = |error: &dyn std::fmt::Display| unwritten(folder, error);
         let Some(first) = self.batches.first() else { return Ok(()) };
         let mut writer = match self.spilled.take() {
             Some(writer) => writer,
             None => {
-                let folder = if folder.as_os_str().is_empty() { ".".into() } else { folder.clone() };
                 let file = tempfile::tempfile_in(folder).map_err(|error| failed(&error))?;
-                let buffered = BufWriter::with_capacity(BUFFER, file);
-                StreamWriter::try_new(buffered, &first.schema()).map_err(|error| failed(&error))?
+                StreamWriter::try_new(file, &first.schema()).map_err(|error| failed(&error))?
             }
         };
         for batch in &self.batches {
@@ -72,9 +76,9 @@ impl Held {
         let spilled = match self.spilled.take() {
             None => None,
             Some(mut writer) => {
-                writer.finish().map_err(|error| lost(&error))?;
-                let buffered = writer.into_inner().map_err(|error| lost(&error))?;
-                let mut file = buffered.into_inner().map_err(|error| lost(&error))?;
+                let failed = |error| unwritten(&self.folder, &error);
+                writer.finish().map_err(failed)?;
+                let mut file = writer.into_inner().map_err(failed)?;
                 file.rewind().map_err(|error| lost(&error))?;
                 let reader = StreamReader::try_new(BufReader::with_capacity(BUFFER, file), None);
                 Some(reader.map_err(|error| lost(&error))?)

@@ -5,14 +5,18 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use headwater_sdk::{Error, Result, local};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::explain::explain;
 
 /// The first bytes of every database (<https://www.sqlite.org/fileformat.html>, section 1.3).
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+/// How long a unit waits until another program lets go of the database.
+const LOCK_WAIT: Duration = Duration::from_secs(300);
 
 /// A database file.
 #[derive(Debug, Clone)]
@@ -97,6 +101,23 @@ impl Location {
         // A path is opened as one even if SQLite were built to take every name for a URI.
         let target = if self.uri { PathBuf::from(&self.target) } else { self.path.clone() };
         Connection::open_with_flags(target, flags).map_err(|error| explain(&error, &self.path).while_doing("open"))
+    }
+
+    /// Begins a transaction that writes. For another program's lock it waits: a sync would have to fetch again what is
+    /// only about to be written.
+    pub fn begin<'a>(&self, db: &'a Connection) -> rusqlite::Result<Transaction<'a>> {
+        let began = Instant::now();
+        loop {
+            match Transaction::new_unchecked(db, TransactionBehavior::Immediate) {
+                Err(error)
+                    if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && began.elapsed() < LOCK_WAIT =>
+                {
+                    let (name, waited) = (self.path.display(), began.elapsed().as_secs());
+                    tracing::warn!("{name} has been locked by another program for {waited} s; the sync waits for it");
+                }
+                answered => return answered,
+            }
+        }
     }
 
     /// Checks that the database can be written, or created, without changing or creating anything.

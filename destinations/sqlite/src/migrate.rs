@@ -68,6 +68,67 @@ fn other_kind(db: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
     db.query_row(sql, [name], |row| row.get(0)).optional()
 }
 
+/// What [`relax`] would take from a table besides the NOT NULL: it knows names, types, defaults and the key alone.
+fn lost_by_relaxing(db: &Connection, table: &str) -> rusqlite::Result<Vec<&'static str>> {
+    let asked = |sql: &str| db.query_row(&format!("SELECT EXISTS ({sql})"), [table], |row| row.get::<_, bool>(0));
+    let mut lost = Vec::new();
+    for (what, sql) in [
+        ("UNIQUE", "SELECT 1 FROM pragma_index_list(?1, 'main') WHERE origin = 'u'"),
+        ("foreign keys", "SELECT 1 FROM pragma_foreign_key_list(?1, 'main')"),
+        ("generated columns", "SELECT 1 FROM pragma_table_xinfo(?1, 'main') WHERE hidden IN (2, 3)"),
+        ("WITHOUT ROWID", "SELECT 1 FROM pragma_table_list WHERE schema = 'main' AND name = ?1 COLLATE NOCASE AND wr"),
+    ] {
+        if asked(sql)? {
+            lost.push(what);
+        }
+    }
+    // Of these there is no list.
+    let sql = "SELECT sql FROM main.sqlite_schema WHERE name = ?1 COLLATE NOCASE AND type = 'table'";
+    let sql: String = db.query_row(sql, [table], |row| row.get(0))?;
+    let words = bare_words(&sql);
+    lost.extend(
+        ["CHECK", "COLLATE", "AUTOINCREMENT"].into_iter().filter(|word| words.iter().any(|found| found == word)),
+    );
+    if words.windows(2).any(|pair| pair == ["ON", "CONFLICT"]) {
+        lost.push("ON CONFLICT");
+    }
+    Ok(lost)
+}
+
+/// The words of a piece of SQL, in capitals, without what is quoted or a comment.
+fn bare_words(sql: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut rest = sql.chars().peekable();
+    while let Some(letter) = rest.next() {
+        let end = match letter {
+            '\'' | '"' | '`' => Some(letter),
+            '[' => Some(']'),
+            '-' if rest.peek() == Some(&'-') => Some('\n'),
+            '/' if rest.peek() == Some(&'*') => {
+                let mut before = ' ';
+                rest.next();
+                while let Some(letter) = rest.next().filter(|letter| (before, *letter) != ('*', '/')) {
+                    before = letter;
+                }
+                None
+            }
+            letter if letter.is_alphanumeric() || letter == '_' => {
+                words.last_mut().into_iter().for_each(|word| word.push(letter.to_ascii_uppercase()));
+                continue;
+            }
+            _ => None,
+        };
+        if let Some(end) = end {
+            // A doubled quote within quotes ends one piece and begins another.
+            rest.by_ref().find(|letter| *letter == end);
+        }
+        if words.last().is_some_and(|word| !word.is_empty()) {
+            words.push(String::new());
+        }
+    }
+    words
+}
+
 /// Rebuilds a table with all of its rows and with fewer NOT NULL, which SQLite cannot take from a column in place.
 /// Source of the procedure: <https://www.sqlite.org/lang_altertable.html#otheralter>.
 fn relax(transaction: &Transaction<'_>, name: &str, relaxed: &[&str]) -> rusqlite::Result<()> {
@@ -124,7 +185,29 @@ fn plan_table(db: &Connection, schema: &TableSchema, mode: MigrateMode) -> rusql
         return Ok(TablePlan::blocked(name, why));
     }
     let found = existing(db, name)?;
-    Ok(plan::compare(&Types, schema, found.as_ref().map(|found| &found.table), mode))
+    let plan = plan::compare(&Types, schema, found.as_ref().map(|found| &found.table), mode);
+    let relaxed = plan.changes.iter().find_map(|change| match change {
+        Change::Relax { column } => Some(column.as_str()),
+        _ => None,
+    });
+    let Some(column) = relaxed else { return Ok(plan) };
+    let lost = lost_by_relaxing(db, name)?;
+    if lost.is_empty() {
+        return Ok(plan);
+    }
+    let lost = lost.join(", ");
+    let why = format!(
+        "table {name}, column {column}: NOT NULL in the database, null in the source; SQLite takes NOT NULL from a table \
+         that is made anew only, which would lose what it has besides: {lost}"
+    );
+    let change = match mode {
+        MigrateMode::Safe => Change::Blocked { why, forceable: true },
+        MigrateMode::Forced => {
+            let typed = |column: &Column| (column.name.clone(), declared(&column.kind).to_owned());
+            Change::Replace { why, columns: schema.columns.iter().map(typed).collect() }
+        }
+    };
+    Ok(TablePlan { table: name.clone(), changes: vec![change] })
 }
 
 /// Does what is planned for a table.
@@ -163,8 +246,7 @@ impl Store {
         let explain = |error: rusqlite::Error| crate::explain::explain(&error, location.path());
         // Views that read a table which is being rebuilt do not stop its renaming.
         self.db.pragma_update(None, "legacy_alter_table", true).map_err(explain)?;
-        let transaction =
-            self.db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(explain)?;
+        let transaction = location.begin(&self.db).map_err(explain)?;
         let plans = plan(Some(&transaction), tables, mode).map_err(explain)?;
         plan::check(&location.path().display().to_string(), &plans, "file")?;
         for (schema, plan) in tables.iter().zip(&plans) {

@@ -6,9 +6,10 @@ use std::collections::{HashMap, HashSet};
 use headwater_sdk::arrow::array::{Array, RecordBatch};
 use headwater_sdk::arrow::datatypes::TimeUnit;
 use headwater_sdk::plain::{TimeStyle, time_text};
-use headwater_sdk::{Committed, Error, Part, Result};
+use headwater_sdk::rejects::sift;
+use headwater_sdk::{Class, Committed, Error, Part, Result};
 use rusqlite::types::Value;
-use rusqlite::{CachedStatement, Connection, ErrorCode, Transaction, TransactionBehavior, params_from_iter};
+use rusqlite::{CachedStatement, Connection, Transaction, params_from_iter};
 
 use crate::cells::Cells;
 use crate::ddl::{Seen, Statements, count_unit, delete_unit, units_of_sync};
@@ -30,10 +31,10 @@ pub struct Publish<'a> {
 
 impl Publish<'_> {
     /// Does it, as a whole or not at all.
-    pub fn run(&self, db: &mut Connection, held: Held, left: &mut Left) -> Result<Committed> {
+    pub fn run(&self, db: &Connection, held: Held, left: &mut Left) -> Result<Committed> {
         let failed = |error: rusqlite::Error| explain(&error, self.location.path());
         // The lock is taken at the start, where waiting for it is possible.
-        let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        let transaction = self.location.begin(db).map_err(failed)?;
         if self.part.resumed && self.part.adds() && left.holds(&transaction, self.part).map_err(failed)? {
             self.delete(&transaction, "=", None).map_err(failed)?;
         }
@@ -65,24 +66,23 @@ impl Publish<'_> {
     }
 
     /// Brings in the rows of a batch, and answers how many they were. A row that is refused is put aside, where that is
-    /// asked for.
+    /// asked for: batches whose values cannot all be converted are halved, rows that SQLite refuses are known.
     fn insert(&self, transaction: &Transaction<'_>, batch: &RecordBatch, seen: Option<&Seen>) -> Result<u64> {
-        let cells = match self.cells(batch) {
-            Ok(cells) => cells,
-            // Some of the values cannot be stored: the halves are tried, down to single rows.
-            Err(error) => {
-                let Some(rejects) = self.part.rejects.as_ref().filter(|_| batch.num_rows() > 0) else {
-                    return Err(error);
-                };
-                if batch.num_rows() == 1 {
-                    rejects.add(batch, 0, error)?;
-                    return Ok(0);
-                }
-                let half = batch.num_rows() / 2;
-                let first = self.insert(transaction, &batch.slice(0, half), seen)?;
-                return Ok(first + self.insert(transaction, &batch.slice(half, batch.num_rows() - half), seen)?);
-            }
-        };
+        let mut written = 0;
+        sift(self.part.rejects.as_ref(), batch, &mut |batch| {
+            written += self.insert_cells(transaction, batch, &self.cells(batch)?, seen)?;
+            Ok(())
+        })?;
+        Ok(written)
+    }
+
+    fn insert_cells(
+        &self,
+        transaction: &Transaction<'_>,
+        batch: &RecordBatch,
+        cells: &[Cells],
+        seen: Option<&Seen>,
+    ) -> Result<u64> {
         let failed = |error: rusqlite::Error| explain(&error, self.location.path());
         let mut insert = transaction.prepare_cached(&self.statements.insert).map_err(failed)?;
         let mut note = seen.map(|seen| transaction.prepare_cached(&seen.insert)).transpose().map_err(failed)?;
@@ -91,24 +91,26 @@ impl Publish<'_> {
             .table
             .columns
             .iter()
-            .zip(&cells)
+            .zip(cells)
             .filter(|(column, _)| column.key)
             .map(|(_, cells)| cells)
             .collect();
-        let (mut scratch, mut written) = (Vec::new(), 0);
+        let (mut scratch, mut written, mut bound) = (Vec::new(), 0, false);
         for row in 0..batch.num_rows() {
-            let inserted = bind(&mut insert, &cells, row, &mut scratch).and_then(|()| insert.raw_execute());
-            match inserted {
-                Ok(_) => written += 1,
-                Err(error) => {
-                    let constraint = error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation);
-                    // A trigger may have ended the transaction.
-                    let rejects = self.part.rejects.as_ref().filter(|_| constraint && !transaction.is_autocommit());
-                    let Some(rejects) = rejects else { return Err(failed(error)) };
-                    rejects.add(batch, row, &error)?;
-                    continue;
+            let inserted = bind(&mut insert, cells, row, bound, &mut scratch).and_then(|()| insert.raw_execute());
+            // A row that was refused may not have been bound to its end.
+            bound = inserted.is_ok();
+            if let Err(error) = inserted {
+                let error = failed(error);
+                let Some(rejects) = &self.part.rejects else { return Err(error) };
+                // A trigger may have ended the transaction, and then this is not about the row alone.
+                if error.class != Class::Rejected || transaction.is_autocommit() {
+                    return Err(Error { class: Class::Destination, ..error });
                 }
+                rejects.add(batch, row, &error)?;
+                continue;
             }
+            written += 1;
             if let Some(note) = &mut note {
                 for (index, cells) in key.iter().enumerate() {
                     cells.bind(note, index + 1, row, &mut scratch).map_err(failed)?;
@@ -149,15 +151,16 @@ impl Publish<'_> {
     }
 }
 
-/// Binds a row. What is as in the row before is bound already: a text is copied each time.
+/// Binds a row. Where the row before is `bound`, what is as there is bound already: a text is copied each time.
 fn bind(
     statement: &mut CachedStatement<'_>,
     cells: &[Cells],
     row: usize,
+    bound: bool,
     scratch: &mut Vec<u8>,
 ) -> rusqlite::Result<()> {
     for (index, column) in cells.iter().enumerate() {
-        if row == 0 || !column.is_as_before(row) {
+        if !bound || !column.is_as_before(row) {
             column.bind(statement, index + 1, row, scratch)?;
         }
     }
@@ -198,5 +201,56 @@ impl Left {
             }
         };
         Ok(units.contains(&unit_of(part)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::Arc;
+
+    use headwater_sdk::destination::MigrateMode;
+    use headwater_sdk::pool::Pool;
+    use headwater_sdk::testing::HERE;
+    use headwater_sdk::testing::things::{Item, at, batch, part, thing, things};
+    use headwater_sdk::{Outcome, Part, Rejects, WriteMode};
+    use rusqlite::limits::Limit;
+
+    use super::*;
+    use crate::store::Store;
+
+    #[test]
+    fn a_value_that_is_too_large_is_put_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.db");
+        let mut store = Store::open(Location::parse(path.to_str().unwrap()).unwrap(), 1 << 20).unwrap();
+        let table = things("t");
+        store.migrate(&[Arc::new(table.clone())], MigrateMode::Safe).unwrap();
+        // 1 GB else.
+        store.db.set_limit(Limit::SQLITE_LIMIT_LENGTH, 10_000).unwrap();
+        let large = |name, bytes| Item { text: Some("x".repeat(bytes)), number: None, ..thing(name, 0) };
+        // One that cannot be bound, one of which the row is too large, and rows behind them that share values with others.
+        let rows = [
+            thing("a", 1),
+            large("b", 10_001),
+            Item { text: None, ..thing("c", 1) },
+            large("d", 9_999),
+            Item { number: Some(1), ..thing("e", 1) },
+        ];
+        let mut commit = |rejects| {
+            let part = Part { rejects, ..part(&table, HERE, at(0), WriteMode::OverwriteDeleteStale) };
+            let mut held = Held::new(folder.path().to_owned(), &Pool::default());
+            held.push(batch(&table, HERE, at(0), &rows));
+            store.commit(&part, held, Outcome::Complete)
+        };
+        let error = commit(None).unwrap_err();
+        assert!(error.message.contains("larger than SQLite's limit of 1 GB"), "{error}");
+        let rejects = Rejects::new(5);
+        assert_eq!(commit(Some(rejects.clone())).unwrap().written, 3);
+        let aside: Vec<String> = rejects.take().into_iter().map(|rejected| rejected.row).collect();
+        assert!(aside.len() == 2 && aside[0].contains("\"b\"") && aside[1].contains("\"d\""), "{}", aside.len());
+        let mut query = store.db.prepare("SELECT concat_ws(' ', name, text, number) FROM t ORDER BY 1").unwrap();
+        let found = query.query_map([], |row| row.get(0)).unwrap().collect::<Result<Vec<String>, _>>().unwrap();
+        assert_eq!(found, ["a text of a 1", "c 1", "e text of e 1"]);
     }
 }

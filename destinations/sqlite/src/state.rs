@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use headwater_sdk::{Error, Result, SavedRun, StateStore, Timestamp, UnitHash, Uuid, async_trait};
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use crate::explain::explain;
 use crate::store::Store;
@@ -52,15 +52,15 @@ impl State {
 
 impl Store {
     fn transact<T>(&mut self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<Option<T>>) -> Result<Option<T>> {
-        let transact = |db: &mut Connection| {
-            let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transact = |db: &Connection| {
+            let transaction = self.location.begin(db)?;
             let done = work(&transaction)?;
             if done.is_some() {
                 transaction.commit()?;
             }
             Ok(done)
         };
-        transact(&mut self.db).map_err(|error| explain(&error, self.location.path()))
+        transact(&self.db).map_err(|error| explain(&error, self.location.path()))
     }
 }
 

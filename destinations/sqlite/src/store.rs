@@ -8,7 +8,7 @@ use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::sql::{named_columns, quote};
 use headwater_sdk::{Committed, Error, Outcome, Part, Result, TableSchema, WriteMode};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode};
 
 use crate::cells::Cells;
 use crate::ddl::Statements;
@@ -17,8 +17,8 @@ use crate::held::Held;
 use crate::location::Location;
 use crate::publish::{Left, Publish};
 
-/// How long another program's lock is waited for.
-const LOCK_WAIT: Duration = Duration::from_secs(5);
+/// How long another program's lock is waited for until that is said.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
 /// How long it is left alone before the next try, where SQLite itself does not wait.
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
 /// How long readers are waited for when the sync ends; the log stays where they do not finish.
@@ -60,6 +60,17 @@ fn journal(db: &Connection) -> rusqlite::Result<String> {
     }
 }
 
+/// Makes what is in the write-ahead log safe from a power cut.
+fn sync_log(location: &Location) -> Result<()> {
+    let log = location.log();
+    match std::fs::File::open(&log).and_then(|log| log.sync_data()) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::destination(format!("{}: {error}", log.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl Store {
     /// Opens the database with a page cache of so many bytes, and creates the file where it does not exist.
     pub fn open(location: Location, cache: u64) -> Result<Self> {
@@ -75,7 +86,7 @@ impl Store {
         // A misspelt column must be an error, not a piece of text.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
         let mode = journal(db)?;
-        // Without the write-ahead log, which some file systems do not support, only FULL survives a power cut.
+        // With the log, commits are made safe several at once (`sync`); some file systems do not support it.
         let synchronous = if mode.eq_ignore_ascii_case("wal") { "NORMAL" } else { "FULL" };
         db.execute_batch(&format!(
             "PRAGMA synchronous = {synchronous};
@@ -125,8 +136,8 @@ impl Store {
         let fields = columns.iter().map(|column| Arc::new(column.field()));
         let cells = fields.zip(matching.columns()).map(|(field, array)| Cells::new(&field, array));
         let cells = cells.collect::<Result<Vec<_>>>()?;
-        let delete = |db: &mut Connection| {
-            let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let delete = |db: &Connection| {
+            let transaction = self.location.begin(db)?;
             let mut statement = transaction.prepare(&sql)?;
             let (mut scratch, mut deleted) = (Vec::new(), 0);
             for row in 0..matching.num_rows() {
@@ -139,7 +150,12 @@ impl Store {
             transaction.commit()?;
             Ok(deleted)
         };
-        delete(&mut self.db).map_err(|error| self.explain(&error))
+        delete(&self.db).map_err(|error| self.explain(&error))
+    }
+
+    /// Makes what was committed safe from a power cut.
+    pub fn sync(&self) -> Result<()> {
+        sync_log(&self.location)
     }
 
     /// Brings what was committed from the write-ahead log into the database file, safe from a power cut.
@@ -147,12 +163,14 @@ impl Store {
         let Self { db, location, .. } = self;
         let explain = |error: rusqlite::Error| explain(&error, location.path());
         db.busy_timeout(READERS_WAIT).map_err(explain)?;
-        let busy: i64 = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(explain)?;
-        if busy != 0 {
-            // Another program is reading, so the log stays; it is made safe as it is.
-            let log = location.log();
-            let synced = std::fs::File::open(&log).and_then(|log| log.sync_all());
-            synced.map_err(|error| Error::destination(format!("{}: {error}", log.display())))?;
+        let left = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| Ok(row.get::<_, i64>(0)? != 0));
+        let left = match left {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => true,
+            left => left.map_err(explain)?,
+        };
+        if left {
+            // Another program is reading, or the disk is full, so the log stays; it is made safe as it is.
+            sync_log(&location)?;
         }
         db.close().map_err(|(_, error)| explain(error))
     }

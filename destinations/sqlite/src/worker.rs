@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::destination::MigrateMode;
@@ -23,12 +24,17 @@ use crate::migrate::plan;
 use crate::state::State;
 use crate::store::Store;
 
-/// How many pieces of work wait for the thread. Each belongs to a caller that waits, so more would gain nothing.
-const QUEUE: usize = 4;
+/// How many pieces of work wait for the thread, so that they are made safe from a power cut together. Each belongs to a
+/// caller that waits.
+const QUEUE: usize = 64;
+/// How long the first of these may wait for others.
+const TOGETHER: Duration = Duration::from_millis(20);
 /// The page cache where memory allows.
 const CACHE: u64 = 32 << 20;
 
-type Work = Box<dyn FnOnce(&mut Store) + Send>;
+/// Does something, and answers the caller when it is known whether that is safe.
+type Work = Box<dyn FnOnce(&mut Store) -> Answer + Send>;
+type Answer = Box<dyn FnOnce(&Result<()>) + Send>;
 
 enum Order {
     Do(Work),
@@ -51,7 +57,10 @@ impl Orders {
     ) -> Result<T> {
         let (answer, answered) = oneshot::channel();
         // Whoever asked may have been stopped meanwhile; then nobody waits for the answer.
-        let work: Work = Box::new(move |store| drop(answer.send(work(store))));
+        let work: Work = Box::new(move |store| {
+            let done = work(store);
+            Box::new(move |safe| drop(answer.send(safe.clone().and(done))))
+        });
         self.0.send(Order::Do(work)).await.map_err(stopped)?;
         answered.await.map_err(stopped)?
     }
@@ -75,10 +84,18 @@ impl Worker {
                 }
                 Err(error) => return drop(opened.send(Err(error))),
             };
+            let mut answers: Vec<Answer> = Vec::new();
             while let Some(order) = waiting.blocking_recv() {
-                match order {
-                    Order::Do(work) => work(&mut store),
-                    Order::Close(answer) => return drop(answer.send(store.finish())),
+                let (mut next, began) = (Some(order), Instant::now());
+                // What waits is made safe by one wait for the disk.
+                while let Some(Order::Do(work)) = next {
+                    answers.push(work(&mut store));
+                    next = if began.elapsed() < TOGETHER { waiting.try_recv().ok() } else { None };
+                }
+                let safe = store.sync();
+                answers.drain(..).for_each(|answer| answer(&safe));
+                if let Some(Order::Close(answer)) = next {
+                    return drop(answer.send(store.finish()));
                 }
             }
         };

@@ -97,6 +97,50 @@ async fn a_column_that_is_not_always_there_any_more_lets_go_of_not_null() {
 }
 
 #[tokio::test]
+async fn a_table_that_would_lose_more_than_not_null_is_left_alone() {
+    let cq = "_cq_sync_time TIMESTAMP, _cq_source_name TEXT, _cq_id TEXT, _cq_parent_id TEXT, arn TEXT";
+    let key = "CONSTRAINT t_cqpk PRIMARY KEY (arn)";
+    let size = "size INTEGER NOT NULL";
+    let create = |columns: &str, after: &str| format!("CREATE TABLE t ({cq}, {columns}){after}");
+    let cases = [
+        (create(&format!("{size} UNIQUE, {key}"), ""), "UNIQUE"),
+        (create(&format!("{size}, {key}, UNIQUE (size, arn)"), ""), "UNIQUE"),
+        (create(&format!("{size} CHECK (size > 0), {key}"), ""), "CHECK"),
+        (create(&format!("{size}, other TEXT COLLATE NOCASE, {key}"), ""), "COLLATE"),
+        (create(&format!("{size} REFERENCES other (size), {key}"), ""), "foreign keys"),
+        (create(&format!("{size}, twice AS (size * 2), {key}"), ""), "generated columns"),
+        (create(&format!("{size}, {key}"), " WITHOUT ROWID"), "WITHOUT ROWID"),
+        (create(&format!("size INTEGER NOT NULL ON CONFLICT IGNORE, {key}"), ""), "ON CONFLICT"),
+        (create(&format!("{size}, \"check\" TEXT DEFAULT 'it''s COLLATE', {key} /* CHECK ** */ -- UNIQUE\n"), ""), ""),
+    ];
+    let columns = vec![column::<String>("arn", false, true), column::<i64>("size", true, false)];
+    for (create, lost) in cases {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("x.db");
+        let db = Connection::open(&path).unwrap();
+        db.execute_batch(&format!(
+            "PRAGMA foreign_keys = OFF; {create}; INSERT INTO t (_cq_id, arn, size) VALUES ('i', 'a', 1)"
+        ))
+        .unwrap();
+        let table = TableSchema::new("t", "", None, Scopes::SINGLE, columns.clone());
+        let migrated = migrate(&path, std::slice::from_ref(&table), MigrateMode::Safe).await;
+        let sql: String = db.query_row("SELECT sql FROM sqlite_schema WHERE name = 't'", [], |row| row.get(0)).unwrap();
+        if lost.is_empty() {
+            migrated.unwrap();
+            db.execute("INSERT INTO t (_cq_id, arn) VALUES ('i', 'b')", []).unwrap();
+            continue;
+        }
+        let error = migrated.unwrap_err().to_string();
+        assert!(error.contains("table t, column size") && error.contains(&format!("besides: {lost}\n")), "{error}");
+        assert_eq!(sql, create);
+        migrate(&path, &[table], MigrateMode::Forced).await.unwrap();
+        assert_eq!(number(&path, "SELECT count(*) FROM t"), 0);
+        let db = Connection::open(&path).unwrap();
+        db.execute("INSERT INTO t VALUES ('2026', 's', 'i', NULL, 'b', NULL)", []).unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_change_that_loses_values_must_be_forced() {
     let table = every_type("t");
     let retyped = changed(&table, |columns| {
@@ -222,20 +266,23 @@ async fn what_cannot_be_a_database_is_said_and_left_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_locked_database_is_said() {
+async fn a_locked_database_is_waited_for() {
     let folder = TempDir::new().unwrap();
     let (path, table) = before(&folder).await;
     let destination = open(&path);
     destination.migrate(&[Arc::new(table.clone())], MigrateMode::Safe).await.unwrap();
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let unlocked = std::thread::spawn(move || {
+        // Longer than what SQLite waits at once.
+        std::thread::sleep(std::time::Duration::from_secs(12));
+        other.execute_batch("ROLLBACK").unwrap();
+        other
+    });
     let part = part(&table, HERE, at(1), WriteMode::OverwriteDeleteStale);
-    let error = write(&*destination, part.clone(), HERE, Outcome::Complete, vec![rows(&["c"])]).await.unwrap_err();
-    assert!(error.to_string().contains("x.db is locked by another program"), "{error}");
-    other.execute_batch("ROLLBACK").unwrap();
-    assert_eq!(number(&path, "SELECT count(*) FROM t"), 2);
     let done = write(&*destination, part, HERE, Outcome::Complete, vec![rows(&["c"])]).await.unwrap();
     assert_eq!(done, committed(1, 2), "it goes on when the lock is gone");
+    let other = unlocked.join().unwrap();
     // A program that is reading sees what was there when it began, and does not keep a sync from ending.
     other.execute_batch("BEGIN").unwrap();
     let count = || other.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0)).unwrap();

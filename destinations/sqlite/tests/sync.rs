@@ -329,3 +329,16 @@ async fn rows_that_a_constraint_refuses_are_put_aside() {
     assert_eq!(texts(&folder, "SELECT count(*) || ' ' || count(\"bool\") FROM t"), ["57 56"]);
     assert_eq!(texts(&folder, "SELECT arn FROM t WHERE \"bool\" IS NULL"), ["k00"]);
 }
+
+#[tokio::test]
+async fn values_at_the_edges_of_time_are_no_errors_and_no_messages() {
+    let folder = TempDir::new().unwrap();
+    let (table, batch) = edges("t");
+    let destination = ready(&folder, &table).await;
+    let mut writer = destination.begin(part(&table, HERE, NOW, DELETE_STALE)).await.unwrap();
+    writer.write(batch).await.unwrap();
+    assert_eq!(writer.commit(COMPLETE).await.unwrap(), committed(1, 0));
+    let all = "SELECT concat_ws(' ', v0, v1, v2, v3, v4, v5, v6, v7) FROM t";
+    let list = |text: &str| format!("{text} [\"{text}\"]");
+    assert_eq!(texts(&folder, all), [EDGES.map(list).join(" ")]);
+}

@@ -3,7 +3,7 @@
 
 use headwater_sdk::arrow::array::{ArrayRef, AsArray};
 use headwater_sdk::arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
-use headwater_sdk::plain::is_bytes;
+use headwater_sdk::plain::{is_bytes, stored_as_json};
 use headwater_sdk::{ColumnType, Error, Extension, Result, Stored};
 
 use super::Kind;
@@ -81,8 +81,10 @@ pub fn stored(column: &ColumnType) -> Stored {
         | DataType::Time64(TimeUnit::Nanosecond)
         | DataType::Duration(TimeUnit::Nanosecond)
         | DataType::Interval(IntervalUnit::MonthDayNano) => Stored::losing("", "what is below a microsecond is cut"),
-        DataType::List(item) if item.data_type().is_floating() => Stored::losing("", "NaN and infinities become null"),
-        nested if nested.is_nested() && has_text(nested) => Stored::refusing("", "text with U+0000 in it"),
+        nested if nested.is_nested() => {
+            let refused = has_text(nested).then(|| "text with U+0000 in it".into());
+            Stored { refused, ..stored_as_json("", nested) }
+        }
         _ => Stored::whole(""),
     }
 }

@@ -2,7 +2,7 @@
 //! over.
 
 use headwater_sdk::arrow::datatypes::DataType;
-use headwater_sdk::plain::is_bytes;
+use headwater_sdk::plain::{is_bytes, stored_as_json};
 use headwater_sdk::{ColumnType, Stored};
 
 use super::Kind;
@@ -33,7 +33,7 @@ pub fn stored(column: &ColumnType) -> Stored {
     match &column.data_type {
         DataType::UInt64 => Stored::refusing("", "numbers beyond 9223372036854775807"),
         kind if kind.is_floating() => Stored::losing("", "NaN becomes NULL, and zero has no sign"),
-        DataType::List(item) if item.data_type().is_floating() => Stored::losing("", "NaN and infinities become null"),
+        kind if kind.is_nested() => stored_as_json("", kind),
         _ => Stored::whole(""),
     }
 }

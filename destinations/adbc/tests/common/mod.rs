@@ -25,17 +25,12 @@ pub fn as_own_type(field: &FieldRef, array: &ArrayRef) -> Vec<Option<String>> {
     if Extension::of(field).is_some() {
         return list(plain::text(&read, array).unwrap());
     }
+    // Text is in quotes in JSON, as what it stands for is.
     if let (DataType::List(own), DataType::List(item)) = (field.data_type(), array.data_type())
         && item.data_type().is_string()
         && !own.data_type().is_string()
     {
-        // JSON has text in quotes, and numbers without.
-        let texts = list(plain::text(&read, array).unwrap());
-        let is_number = matches!(own.data_type(), DataType::Decimal256(..));
-        return texts
-            .into_iter()
-            .map(|text| text.map(|text| if is_number { text.replace('"', "") } else { text }))
-            .collect();
+        return list(plain::text(&read, array).unwrap());
     }
     if let DataType::Timestamp(unit, Some(_)) = field.data_type() {
         // Of a time without a zone, which needs no list of zones.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use headwater_sdk::arrow::datatypes::{DataType, Field, Schema};
 use headwater_sdk::testing::fidelity::texts;
-use headwater_sdk::{Column, Extension, TableSchema};
+use headwater_sdk::{Column, ColumnType, Extension, TableSchema};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::value::RawValue;
 
@@ -40,16 +40,30 @@ pub fn parquet(bytes: Bytes, table: &TableSchema) -> Rows {
     rows
 }
 
+/// Whether JSON Lines have a type's values as strings.
+fn is_string(kind: &ColumnType) -> bool {
+    let data_type = &kind.data_type;
+    match kind.extension {
+        Some(extension) => extension != Extension::Json,
+        None => {
+            !(data_type.is_nested()
+                || data_type.is_integer()
+                || data_type.is_floating()
+                || *data_type == DataType::Boolean)
+        }
+    }
+}
+
 pub fn json(bytes: Bytes, table: &TableSchema) -> Rows {
     let text = std::str::from_utf8(&bytes).unwrap();
     let lines = text.lines().map(|line| {
         let line: HashMap<String, Option<Box<RawValue>>> = serde_json::from_str(line).unwrap();
         let value = |column: &Column| {
             let raw = line.get(&column.name)?.as_ref()?.get();
-            if column.kind.extension == Some(Extension::Json) {
+            if !is_string(&column.kind) {
                 return Some(raw.to_owned());
             }
-            Some(serde_json::from_str::<String>(raw).unwrap_or_else(|_| raw.to_owned()))
+            Some(serde_json::from_str(raw).unwrap_or_else(|_| panic!("{raw} of {} is no string", column.name)))
         };
         table.columns.iter().map(value).collect()
     });

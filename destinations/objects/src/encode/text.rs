@@ -53,7 +53,7 @@ impl Write for Out {
 
 /// A text file that is being written.
 pub enum Sink {
-    Json(arrow_json::Writer<Out, LineDelimited>),
+    Json { writer: arrow_json::Writer<Out, LineDelimited>, plain: plain::PlainJson },
     Csv { schema: SchemaRef, writer: Box<arrow_csv::Writer<Out>> },
 }
 
@@ -65,9 +65,10 @@ fn is_made_text(field: &Field) -> bool {
 impl Sink {
     /// Begins a JSON Lines file.
     pub fn json(file: File, gzip: bool) -> Self {
+        let plain = plain::PlainJson::default();
         let builder =
-            arrow_json::WriterBuilder::new().with_explicit_nulls(true).with_encoder_factory(Arc::new(plain::PlainJson));
-        Self::Json(builder.build(Out::new(file, gzip)))
+            arrow_json::WriterBuilder::new().with_explicit_nulls(true).with_encoder_factory(Arc::new(plain.clone()));
+        Self::Json { writer: builder.build(Out::new(file, gzip)), plain }
     }
 
     /// Begins a CSV file.
@@ -91,7 +92,10 @@ impl Sink {
     /// Writes a batch.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         match self {
-            Self::Json(writer) => writer.write(batch).map_err(wrong),
+            Self::Json { writer, plain } => {
+                writer.write(batch).map_err(wrong)?;
+                plain.check()
+            }
             Self::Csv { schema, writer } => {
                 let fields = batch.schema();
                 let columns = fields.fields().iter().zip(batch.columns());
@@ -110,7 +114,7 @@ impl Sink {
     /// Writes what is still held back.
     pub fn finish(self) -> Result<()> {
         let out = match self {
-            Self::Json(mut writer) => {
+            Self::Json { mut writer, .. } => {
                 writer.finish().map_err(wrong)?;
                 writer.into_inner()
             }
@@ -122,7 +126,6 @@ impl Sink {
 
 /// How a type's values are stored in JSON Lines.
 pub fn stored_json(kind: &ColumnType) -> Stored {
-    const LOST: &str = "NaN and infinities become null";
     if let Some(extension) = kind.extension {
         return match extension {
             Extension::Json => Stored::losing("any", "JSON's own null is a missing value"),
@@ -132,10 +135,9 @@ pub fn stored_json(kind: &ColumnType) -> Stored {
     match &kind.data_type {
         DataType::Boolean => Stored::whole("boolean"),
         kind if kind.is_integer() => Stored::whole("number"),
-        kind if kind.is_floating() => Stored::losing("number", LOST),
-        DataType::List(item) if item.data_type().is_floating() => Stored::losing("array", LOST),
-        DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) => Stored::whole("array"),
-        DataType::Struct(_) | DataType::Map(..) => Stored::whole("object"),
+        kind if kind.is_floating() => Stored::losing("number", "NaN and infinities become null"),
+        kind @ (DataType::Struct(_) | DataType::Map(..)) => plain::stored_as_json("object", kind),
+        kind if kind.is_nested() => plain::stored_as_json("array", kind),
         _ => Stored::whole("string"),
     }
 }
@@ -143,14 +145,13 @@ pub fn stored_json(kind: &ColumnType) -> Stored {
 /// How a type's values are stored in CSV.
 pub fn stored_csv(kind: &ColumnType) -> Stored {
     const EMPTY: &str = "an empty value becomes NULL";
-    const LOST: &str = "NaN and infinities become null";
     if kind.extension.is_some() {
         return Stored::whole("text");
     }
     match &kind.data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Stored::losing("text", EMPTY),
         kind if plain::is_bytes(kind) => Stored::losing("text", EMPTY),
-        DataType::List(item) if item.data_type().is_floating() => Stored::losing("text", LOST),
+        kind if kind.is_nested() => plain::stored_as_json("text", kind),
         _ => Stored::whole("text"),
     }
 }

@@ -4,7 +4,12 @@
 
 use std::sync::Arc;
 
-use headwater_sdk::arrow::array::{ArrayRef, RecordBatch};
+use headwater_sdk::arrow::array::{
+    Array, ArrayRef, Date32Array, DurationMillisecondArray, DurationSecondArray, ListArray, RecordBatch,
+    Time64MicrosecondArray,
+};
+use headwater_sdk::arrow::buffer::OffsetBuffer;
+use headwater_sdk::arrow::datatypes::Field;
 use headwater_sdk::cq_id::CqId;
 use headwater_sdk::testing::things::{self, REGIONAL, array};
 pub use headwater_sdk::testing::{HERE, OTHER, Origin as From, THERE, at};
@@ -114,6 +119,32 @@ pub fn batch(table: &TableSchema, from: From, sync_time: Timestamp, rows: &[Row]
         of(rows, |_| vec![Uuid::nil()]),
     ];
     RecordBatch::try_new(table.arrow(), columns).unwrap()
+}
+
+/// The texts of [`edges`].
+pub const EDGES: [&str; 4] = ["24:00:00", "+5881580-07-11", "PT9223372036854775807S", "-PT9223372036854775.808S"];
+
+/// A table, and a row of it, of times that libraries have no text for, and of a list of each.
+pub fn edges(name: &str) -> (TableSchema, RecordBatch) {
+    let values: Vec<ArrayRef> = vec![
+        Arc::new(Time64MicrosecondArray::from(vec![86_400_000_000])),
+        Arc::new(Date32Array::from(vec![i32::MAX])),
+        Arc::new(DurationSecondArray::from(vec![i64::MAX])),
+        Arc::new(DurationMillisecondArray::from(vec![i64::MIN])),
+    ];
+    let values = values.into_iter().flat_map(|values| {
+        let item = Arc::new(Field::new("item", values.data_type().clone(), true));
+        let list = ListArray::new(item, OffsetBuffer::from_lengths([1]), Arc::clone(&values), None);
+        [values, Arc::new(list)]
+    });
+    let values: Vec<ArrayRef> = values.collect();
+    let columns = values.iter().enumerate().map(|(number, values)| {
+        let kind = ColumnType::plain(values.data_type().clone());
+        Column { nullable: true, ..Column::new(format!("v{number}"), kind, "") }
+    });
+    let table = things::table(name, columns.collect());
+    let batch = things::batch_of(&table, HERE, NOW, &["a".to_owned()], values);
+    (table, batch)
 }
 
 pub fn part(table: &TableSchema, from: From, sync_time: Timestamp, mode: WriteMode) -> Part {
