@@ -15,7 +15,7 @@ use headwater_sdk::destination::MigrateMode;
 use headwater_sdk::plan::Change;
 use headwater_sdk::testing::{HERE, Item, Origin, Subject, THERE, at, batch, part, thing, things};
 use headwater_sdk::{
-    Budget, Column, ColumnType, Destination, Outcome, Part, Rejects, TableSchema, Timestamp, WriteMode,
+    Budget, Column, ColumnType, Destination, Outcome, Part, Rejects, TableSchema, Timestamp, UnitHash, WriteMode,
 };
 
 const MODE: WriteMode = WriteMode::OverwriteDeleteStale;
@@ -310,6 +310,31 @@ async fn reads_are_tried_again() {
     migrate(&*destination, &things("t")).await.unwrap();
     server.0.order("fail-before CHECK 1").unwrap();
     destination.check().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_state_whose_answers_are_lost_is_kept() {
+    let server = Clickhouse::start();
+    let (first, second) = (server.open(), server.open());
+    let key = "it's a \\ key";
+    let (old, new) = (first.state(key).await.unwrap().unwrap(), second.state(key).await.unwrap().unwrap());
+    let lose = |what: &str| server.0.order(&format!("fail-after {what} 1")).unwrap();
+    let units: Vec<UnitHash> = ["a", "b"].map(UnitHash::of).to_vec();
+    lose("CREATE TABLE");
+    old.start(at(0), "f").await.unwrap();
+    lose("INSERT INTO");
+    old.add(&units).await.unwrap();
+    lose("SELECT DISTINCT");
+    assert_eq!(new.load().await.unwrap().unwrap().units.len(), 2);
+    lose("RENAME TABLE");
+    new.resume(at(0)).await.unwrap();
+    let error = old.add(&units).await.unwrap_err().to_string();
+    assert!(error.contains("another sync of the same configuration has begun meanwhile"), "{error}");
+    assert_eq!(new.load().await.unwrap().unwrap().units.len(), 2);
+    lose("DROP TABLE");
+    new.clear().await.unwrap();
+    assert_eq!(old.load().await.unwrap(), None);
+    assert_eq!(server.text("SELECT count() FROM system.tables WHERE database = 'inventory'").await, "0");
 }
 
 #[tokio::test]
