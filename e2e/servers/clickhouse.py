@@ -2,17 +2,20 @@
 
     clickhouse.py FOLDER PORT [CERTIFICATE KEY]
 
-The data is kept in FOLDER, in the database `inventory`. With a certificate, connections are encrypted. The port stands on the first line of standard output. Standard input is the leash: when it
-ends, because the starter closed it or is gone for whatever reason, the server is gone too. Until then each line of it is
-an order, and each order is answered with a line on standard output:
+The data is kept in FOLDER, in the database `inventory`. With a certificate, connections are encrypted. The port stands on
+the first line of standard output. Standard input is the leash: when it ends, because the starter closed it or is gone for
+whatever reason, the server is gone too. Until then each line of it is an order, and each order is answered with a line on
+standard output:
 
     fail-after TEXT N      carry out the next N statements in which TEXT stands, and drop the connection without an answer
     fail-before TEXT N     drop the connection of the next N statements in which TEXT stands, without carrying them out
+    leave TEXT N           drop the connection of the next N statements in which TEXT stands, and carry them out a second later
     never                  forget these orders
 
-Users are `headwater`, whose password is PASSWORD, and `reader`, with the same password, who may change nothing. What is
-here is the way from a request to the engine: <https://clickhouse.com/docs/interfaces/http>. Statements, settings and
-errors are the engine's own.
+Users are `headwater`, whose password is PASSWORD, and `reader`, with the same password, who may change nothing. Neither has
+a grant for the tables of `system` that need one. What is here is the way from a request to the engine, and what the engine
+leaves to its server: users, and that no two statements with the same id run at once. Statements, settings and errors are
+the engine's own. Source: <https://clickhouse.com/docs/interfaces/http>.
 """
 
 import base64
@@ -24,6 +27,7 @@ import ssl
 import sys
 import tempfile
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
@@ -32,6 +36,10 @@ import chdb
 HOST = "127.0.0.1"
 PASSWORD = "a pass/word"
 USERS = {"headwater": PASSWORD, "reader": PASSWORD}
+
+# The tables of `system` that the configuration of a server gives everybody; others need a grant.
+OPEN = {"columns", "databases", "functions", "one", "settings", "tables"}
+OF_THE_SYSTEM = re.compile(rb"\bsystem\.(\w+)")
 
 # Parameters of a request that are no settings of its statement.
 OWN = {
@@ -77,7 +85,7 @@ class Orders:
 
     def obey(self, line):
         words = line.split()
-        if len(words) >= 3 and words[0] in ("fail-after", "fail-before"):
+        if len(words) >= 3 and words[0] in ("fail-after", "fail-before", "leave"):
             with self.lock:
                 text = " ".join(words[1:-1]).encode()
                 self.failures.append({"when": words[0], "text": text, "left": int(words[-1])})
@@ -87,6 +95,26 @@ class Orders:
                 self.failures = []
             return "ok"
         return f"unknown order: {line}"
+
+
+class Running:
+    """The ids of the statements that are being carried out."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.ids = set()
+
+    def begin(self, name):
+        with self.lock:
+            if name in self.ids:
+                return False
+            if name:
+                self.ids.add(name)
+            return True
+
+    def end(self, name):
+        with self.lock:
+            self.ids.discard(name)
 
 
 class Engine:
@@ -212,15 +240,43 @@ class Handler(BaseHTTPRequestHandler):
         if ORDERS.take("fail-before", statement):
             self.close_connection = True
             return
+        head = (INSERT.match(statement) or [statement])[0]
+        for table in OF_THE_SYSTEM.findall(head):
+            if table.decode() not in OPEN:
+                return self.exception(
+                    f"Code: 497. DB::Exception: {user}: Not enough privileges. To execute this query, it's necessary to "
+                    f"have the grant SELECT ON system.{table.decode()}. (ACCESS_DENIED)"
+                )
+        name = parameters.get("query_id")
+        if not RUNNING.begin(name):
+            return self.exception(
+                f"Code: 216. DB::Exception: Query with id = {name} is already running. "
+                "(QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING)"
+            )
+        run = lambda: ENGINE.run(statement, parameters, reads_only or user == "reader")
+        if ORDERS.take("leave", statement):
+            self.close_connection = True
+            threading.Thread(target=later, args=(run, name), daemon=True).start()
+            return
         try:
-            answer = ENGINE.run(statement, parameters, reads_only or user == "reader")
+            answer = run()
         except Exception as error:
             return self.exception(str(error))
+        finally:
+            RUNNING.end(name)
         if ORDERS.take("fail-after", statement):
             self.close_connection = True
             return
         summary = json.dumps({"elapsed_ns": "0"})
         self.answer(200, answer, [("X-ClickHouse-Summary", summary)])
+
+
+def later(run, name):
+    time.sleep(1)
+    try:
+        run()
+    finally:
+        RUNNING.end(name)
 
 
 class Server(ThreadingHTTPServer):
@@ -232,6 +288,7 @@ class Server(ThreadingHTTPServer):
 
 ENGINE = Engine(sys.argv[1])
 ORDERS = Orders()
+RUNNING = Running()
 server = Server((HOST, int(sys.argv[2])), Handler)
 if len(sys.argv) > 3:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

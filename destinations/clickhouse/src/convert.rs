@@ -11,8 +11,8 @@ use headwater_sdk::arrow::array::{
 };
 use headwater_sdk::arrow::compute::{cast, filter_record_batch, take};
 use headwater_sdk::arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, Decimal256Type, Field, FieldRef, Int64Type, Schema,
-    TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampSecondType,
+    ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, Decimal256Type, DecimalType, Field, FieldRef, Int64Type,
+    Schema, TimeUnit,
 };
 use headwater_sdk::{ColumnType, Error, Extension, Rejects, Result, plain};
 
@@ -114,54 +114,24 @@ fn list(field: &FieldRef, array: &ArrayRef) -> Result<ArrayRef> {
 /// The rows whose value ClickHouse would store as another, and why.
 fn problems(array: &ArrayRef, abilities: Abilities) -> Result<Vec<(usize, String)>> {
     let days = if abilities.all_years { ALL_YEARS } else { FEW_YEARS };
-    let seconds = |per_second: i64| days.start() * DAY * per_second..=(days.end() * DAY + DAY) * per_second - 1;
-    let date = "a date";
-    let time = "a time";
+    let seconds = |unit| first(days.start() * DAY, unit)..=last((days.end() + 1) * DAY, unit);
+    let (date, time) = ("a date", "a time");
     Ok(match array.data_type() {
         DataType::Date32 => beyond::<Date32Type>(array, &days, date, |days| i64::from(*days)),
-        DataType::Timestamp(TimeUnit::Second, _) => {
-            beyond::<TimestampSecondType>(array, &seconds(1), time, |value| *value)
+        DataType::Timestamp(unit, _) => {
+            let numbers = cast(array, &DataType::Int64).map_err(wrong)?;
+            beyond::<Int64Type>(&numbers, &seconds(unit), time, |value| *value)
         }
-        DataType::Timestamp(TimeUnit::Millisecond, _) => {
-            beyond::<TimestampMillisecondType>(array, &seconds(1000), time, |value| *value)
-        }
-        DataType::Timestamp(TimeUnit::Microsecond, _) => {
-            beyond::<TimestampMicrosecondType>(array, &seconds(1_000_000), time, |value| *value)
-        }
-        DataType::Time32(_) | DataType::Time64(_) => {
-            let per_second: i64 = match array.data_type() {
-                DataType::Time32(TimeUnit::Second) => 1,
-                DataType::Time32(_) => 1000,
-                DataType::Time64(TimeUnit::Microsecond) => 1_000_000,
-                _ => 1_000_000_000,
-            };
+        DataType::Time32(unit) | DataType::Time64(unit) => {
             let numbers = match array.data_type() {
                 DataType::Time32(_) => cast(&cast(array, &DataType::Int32).map_err(wrong)?, &DataType::Int64),
                 _ => cast(array, &DataType::Int64),
             };
-            let day = 0..=DAY * per_second - 1;
+            let day = 0..=DAY * per_second(unit) - 1;
             beyond::<Int64Type>(&numbers.map_err(wrong)?, &day, "a time of day", |value| *value)
         }
-        DataType::Decimal128(precision, _) => {
-            let decimals = array.as_primitive::<Decimal128Type>();
-            match decimals.validate_decimal_precision(*precision) {
-                Ok(()) => Vec::new(),
-                Err(_) => digits(array, |row| {
-                    let one = decimals.slice(row, 1);
-                    one.validate_decimal_precision(*precision).is_ok()
-                }),
-            }
-        }
-        DataType::Decimal256(precision, _) => {
-            let decimals = array.as_primitive::<Decimal256Type>();
-            match decimals.validate_decimal_precision(*precision) {
-                Ok(()) => Vec::new(),
-                Err(_) => digits(array, |row| {
-                    let one = decimals.slice(row, 1);
-                    one.validate_decimal_precision(*precision).is_ok()
-                }),
-            }
-        }
+        DataType::Decimal128(precision, _) => digits::<Decimal128Type>(array, *precision),
+        DataType::Decimal256(precision, _) => digits::<Decimal256Type>(array, *precision),
         DataType::List(_) => {
             let list = array.as_list::<i32>();
             let items = problems(list.values(), abilities)?;
@@ -173,6 +143,25 @@ fn problems(array: &ArrayRef, abilities: Abilities) -> Result<Vec<(usize, String
         }
         _ => Vec::new(),
     })
+}
+
+/// The first number of a unit in a second. The finer the unit is, the less far its numbers reach.
+fn first(second: i64, unit: &TimeUnit) -> i64 {
+    second.saturating_mul(per_second(unit))
+}
+
+/// The last number of a unit before a second.
+fn last(second: i64, unit: &TimeUnit) -> i64 {
+    second.checked_mul(per_second(unit)).map_or(i64::MAX, |first| first - 1)
+}
+
+fn per_second(unit: &TimeUnit) -> i64 {
+    match unit {
+        TimeUnit::Second => 1,
+        TimeUnit::Millisecond => 1000,
+        TimeUnit::Microsecond => 1_000_000,
+        TimeUnit::Nanosecond => 1_000_000_000,
+    }
 }
 
 fn beyond<T: ArrowPrimitiveType>(
@@ -193,7 +182,12 @@ fn beyond<T: ArrowPrimitiveType>(
         .collect()
 }
 
-fn digits(array: &ArrayRef, fits: impl Fn(usize) -> bool) -> Vec<(usize, String)> {
+fn digits<T: DecimalType>(array: &ArrayRef, precision: u8) -> Vec<(usize, String)> {
+    let decimals: &PrimitiveArray<T> = array.as_primitive();
+    if decimals.validate_decimal_precision(precision).is_ok() {
+        return Vec::new();
+    }
+    let fits = |row: usize| decimals.slice(row, 1).validate_decimal_precision(precision).is_ok();
     let wrong = (0..array.len()).filter(|row| array.is_valid(*row) && !fits(*row));
     wrong.map(|row| (row, format!("a number has more digits than its type, {}", array.data_type()))).collect()
 }
@@ -202,7 +196,7 @@ fn digits(array: &ArrayRef, fits: impl Fn(usize) -> bool) -> Vec<(usize, String)
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use headwater_sdk::arrow::array::{Date32Array, Int64Array};
+    use headwater_sdk::arrow::array::{Date32Array, Int64Array, TimestampNanosecondArray};
     use headwater_sdk::arrow::buffer::OffsetBuffer;
 
     const WIDE: Abilities = Abilities { all_years: true };
@@ -223,6 +217,16 @@ mod tests {
         assert_eq!(convert(&days, NARROW, Some(&rejects)).unwrap().num_rows(), 2);
         assert_eq!(rejects.count(), 2);
         assert!(convert(&days, NARROW, Some(&rejects)).is_err(), "there are too many");
+    }
+
+    #[test]
+    fn nanoseconds_that_the_server_lacks_are_refused() {
+        let day = DAY * 1_000_000_000;
+        let times = batch(Arc::new(TimestampNanosecondArray::from(vec![-25_568 * day, -25_567 * day, i64::MAX])));
+        assert_eq!(convert(&times, WIDE, None).unwrap(), times);
+        let rejects = Rejects::new(2);
+        assert_eq!(convert(&times, NARROW, Some(&rejects)).unwrap().num_rows(), 2);
+        assert!(rejects.take()[0].row.contains("1899-12-31"));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The SQL of one table, in ClickHouse's own quotes.
 
+use std::collections::HashMap;
+
 use headwater_sdk::schema::{SOURCE_NAME, SYNC_TIME};
 use headwater_sdk::{Column, Error, Part, Result, TableSchema};
 
@@ -36,6 +38,23 @@ pub fn check_names(schema: &TableSchema) -> Result<()> {
     for name in std::iter::once(&schema.name).chain(schema.columns.iter().map(|column| &column.name)) {
         if name.contains('\0') || name.is_empty() {
             return Err(Error::destination(format!("table {}: `{name}` cannot be a name", schema.name)));
+        }
+    }
+    check_lists(schema)
+}
+
+/// Lists whose names are one up to their first point are one table within the table to ClickHouse, with one length.
+fn check_lists(schema: &TableSchema) -> Result<()> {
+    let lists = schema.columns.iter().filter(|column| matches!(Kind::of(&column.kind), Kind::Array(_)));
+    let mut found: HashMap<&str, &str> = HashMap::new();
+    for name in lists.map(|column| column.name.as_str()) {
+        let Some((outer, _)) = name.split_once('.') else { continue };
+        if let Some(other) = found.insert(outer, name) {
+            return Err(Error::destination(format!(
+                "table {}: ClickHouse would want the lists `{other}` and `{name}` to be of one length, because their names \
+                 begin with `{outer}.`; rename one of them with `columns` of the source",
+                schema.name
+            )));
         }
     }
     Ok(())
@@ -83,15 +102,14 @@ pub fn create_table(schema: &TableSchema, settings: &Settings) -> Result<String>
     ))
 }
 
+/// The condition how the time of a row's sync compares to a part's.
+pub fn of_time(part: &Part, compared: &str) -> String {
+    format!("{} {compared} fromUnixTimestamp64Micro(toInt64({}))", quote(SYNC_TIME), part.sync_time.0)
+}
+
 /// The condition that a row is of a part's unit, and how its sync's time compares to the part's.
 pub fn of_unit(part: &Part, compared: &str) -> String {
-    let mut sql = format!(
-        "{} = {} AND {} {compared} fromUnixTimestamp64Micro(toInt64({}))",
-        quote(SOURCE_NAME),
-        literal(&part.source),
-        quote(SYNC_TIME),
-        part.sync_time.0
-    );
+    let mut sql = format!("{} = {} AND {}", quote(SOURCE_NAME), literal(&part.source), of_time(part, compared));
     for (column, value) in &part.predicate {
         sql.push_str(&format!(" AND {} = {}", quote(column), literal(value)));
     }

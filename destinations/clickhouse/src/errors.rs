@@ -31,7 +31,8 @@ pub fn explain(status: u16, code: Option<u32>, body: &str, shown: &str) -> Error
         241 => "raise the memory of the server or max_memory_usage, or lower `connections`",
         // TOO_MANY_PARTS
         252 => "the server does not keep up with merging; write fewer units at once",
-        // TOO_MANY_PARTITIONS_FOR_INSERT_BLOCK... by its older number
+        // UNKNOWN_SETTING
+        115 => "the server is older than 25.8, or `connection_string` names a setting that it does not know",
         _ => "",
     };
     let mut text = format!("{shown}: {}", message(body));
@@ -83,9 +84,9 @@ pub fn passes(error: &Error) -> bool {
     error.code.as_deref().is_some_and(|code| match code.parse::<u32>() {
         // TOO_MANY_SIMULTANEOUS_QUERIES, SOCKET_TIMEOUT, NETWORK_ERROR, QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING, ABORTED,
         // MEMORY_LIMIT_EXCEEDED, TABLE_IS_READ_ONLY, TOO_MANY_PARTS, UNKNOWN_STATUS_OF_INSERT, PART_IS_TEMPORARILY_LOCKED,
-        // QUERY_WAS_CANCELLED, DEADLOCK_AVOIDED, TOO_MANY_MUTATIONS, KEEPER_EXCEPTION
+        // CANNOT_ASSIGN_OPTIMIZE, QUERY_WAS_CANCELLED, DEADLOCK_AVOIDED, TOO_MANY_MUTATIONS, KEEPER_EXCEPTION
         Ok(code) => {
-            matches!(code, 202 | 209 | 210 | 216 | 236 | 241 | 242 | 252 | 319 | 384 | 394 | 473 | 692 | 999)
+            matches!(code, 202 | 209 | 210 | 216 | 236 | 241 | 242 | 252 | 319 | 384 | 388 | 394 | 473 | 692 | 999)
         }
         Err(_) => code == "Connection" || matches!(code, "HTTP 429" | "HTTP 502" | "HTTP 503" | "HTTP 504"),
     })

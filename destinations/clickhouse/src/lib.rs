@@ -8,6 +8,8 @@
 //! Tables with a key are of the engine `ReplacingMergeTree(_cq_sync_time)`, sorted by the key: of rows with the same key
 //! the latest is seen by whoever reads with `FINAL`, or with the setting `final = 1`. Tables of the write mode `append` are
 //! of `MergeTree`. What types are stored as is in `docs/type-fidelity.md`.
+//!
+//! Where the state of syncs is kept here, it stands in tables `headwater_state_…`.
 
 mod convert;
 mod ddl;
@@ -19,6 +21,7 @@ mod publish;
 mod rows;
 mod server;
 mod spec;
+mod state;
 mod types;
 
 use std::sync::{Arc, OnceLock};
@@ -27,11 +30,13 @@ use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::destination::MigrateMode;
 use headwater_sdk::pool::Pool;
 use headwater_sdk::{
-    Budget, ColumnType, Destination, Error, Part, PartWriter, Result, Stored, TablePlan, TableSchema, async_trait,
+    Budget, ColumnType, Destination, Error, Part, PartWriter, Result, StateStore, Stored, TablePlan, TableSchema,
+    async_trait,
 };
 
 use crate::part::Writer;
 use crate::server::Server;
+use crate::state::State;
 
 pub use spec::{Compression, Engine, Order, Partition, Spec};
 
@@ -87,5 +92,9 @@ impl Destination for Clickhouse {
 
     async fn delete(&self, table: &Arc<TableSchema>, matching: RecordBatch) -> Result<u64> {
         delete::delete(&self.server, table, &matching).await
+    }
+
+    async fn state(&self, key: &str) -> Result<Option<Box<dyn StateStore>>> {
+        Ok(Some(Box::new(State::new(Arc::clone(&self.server), key))))
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use headwater_sdk::destination::MigrateMode;
 use headwater_sdk::plan::{Change, Dialect, FoundColumn, FoundTable};
-use headwater_sdk::{ColumnType, Result, TablePlan, TableSchema, plan};
+use headwater_sdk::{ColumnType, Error, Result, TablePlan, TableSchema, plan};
 
 use crate::ddl::{check_names, create_table, literal, quote};
 use crate::server::Server;
@@ -17,6 +17,9 @@ pub const WAITING: &str = "headwater_waiting_";
 
 /// No unit runs for so many seconds.
 const LONG_AGO: u64 = 2 * 86_400;
+
+/// How many tables that were changed an error names.
+const NAMED: usize = 10;
 
 /// How many tables are asked about at once.
 const ASKED: usize = 500;
@@ -41,8 +44,8 @@ struct Existing {
     /// The materialized views that its rows are handed to.
     views: String,
     table: FoundTable,
-    /// The columns by which rows are sorted.
-    sorted: Vec<String>,
+    /// The columns by which rows are sorted or partitioned, which cannot be changed.
+    fixed: Vec<String>,
 }
 
 /// What [`migrate`] would do.
@@ -66,11 +69,25 @@ pub async fn migrate(server: &Arc<Server>, tables: &[Arc<TableSchema>], mode: Mi
     let plans = plan(server, tables, mode).await?;
     plan::check(&server.settings.shown, &plans, "database")?;
     sweep(server).await?;
-    for (schema, plan) in tables.iter().zip(&plans) {
-        let failed = |error: headwater_sdk::Error| error.while_doing(format!("table {}", schema.name));
-        apply(server, schema, plan).await.map_err(failed)?;
+    let mut changed: Vec<&str> = Vec::new();
+    for (schema, plan) in tables.iter().zip(&plans).filter(|(_, plan)| !plan.changes.is_empty()) {
+        let applied = apply(server, schema, plan).await;
+        applied.map_err(|error| halfway(error, &changed).while_doing(format!("table {}", schema.name)))?;
+        changed.push(&schema.name);
     }
     Ok(())
+}
+
+/// There are no transactions: what was changed before an error stays so, and is said with it.
+fn halfway(mut error: Error, changed: &[&str]) -> Error {
+    if changed.is_empty() {
+        return error;
+    }
+    let (named, rest) = changed.split_at(changed.len().min(NAMED));
+    let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+    let before = format!("; these tables were changed before it and stay so: {}{more}", named.join(", "));
+    error.message.push_str(&before);
+    error
 }
 
 /// Removes tables in which rows have waited whose process is gone: their name says when they were made.
@@ -102,23 +119,24 @@ async fn existing(server: &Server, tables: &[Arc<TableSchema>]) -> Result<HashMa
         found.insert(name, Existing { engine, views, ..Existing::default() });
     }
     let sql = format!(
-        "SELECT table, name, type, default_kind, toString(is_in_sorting_key) FROM system.columns \
+        "SELECT table, name, type, default_kind, toString(is_in_sorting_key), \
+         if(is_in_sorting_key OR is_in_partition_key, '1', '0') FROM system.columns \
          WHERE database = currentDatabase() AND table IN ({names}) ORDER BY table, position"
     );
     for row in server.rows(&sql).await? {
         let mut row = row.into_iter();
         let mut next = || row.next().unwrap_or_default();
-        let (table, name, kind, default, sorted) = (next(), next(), next(), next(), next());
+        let (table, name, kind, default, sorted, fixed) = (next(), next(), next(), next(), next(), next());
         let Some(existing) = found.get_mut(&table) else { continue };
-        if sorted == "1" {
-            existing.sorted.push(name.clone());
+        if sorted == "1" && existing.engine.ends_with("ReplacingMergeTree") {
+            existing.table.key.push(name.clone());
+        }
+        if fixed == "1" {
+            existing.fixed.push(name.clone());
         }
         let (kind, not_null) = bare(&kind);
         let column = FoundColumn { name, kind: kind.to_owned(), not_null, default: !default.is_empty() };
         existing.table.columns.push(column);
-    }
-    for existing in found.values_mut().filter(|existing| existing.engine.ends_with("ReplacingMergeTree")) {
-        existing.table.key.clone_from(&existing.sorted);
     }
     Ok(found)
 }
@@ -137,40 +155,34 @@ fn plan_table(schema: &TableSchema, found: Option<&Existing>, mode: MigrateMode)
             format!("table {name}: the database has a table of engine {engine} of this name, which has to go first");
         return TablePlan::blocked(name, why);
     }
-    let plan = plan::compare(&Types, schema, Some(&found.table), mode);
-    let fixed = |column: &String| found.sorted.contains(column);
-    // The columns by which rows are sorted cannot be changed.
-    let sorted = plan.changes.iter().find_map(|change| match change {
-        Change::Widen { column, from, to } if fixed(column) => Some(format!(
-            "table {name}, column {column}: {from} in the database, {to} in the source, and rows are sorted by it"
-        )),
-        Change::Relax { column } if fixed(column) => Some(format!(
-            "table {name}, column {column}: it may not be missing in the database, because rows are sorted by it"
-        )),
-        _ => None,
-    });
-    let plan = match (sorted, mode) {
-        (None, _) => plan,
-        (Some(why), MigrateMode::Safe) => {
-            TablePlan { table: name.clone(), changes: vec![Change::Blocked { why, forceable: true }] }
-        }
-        (Some(why), MigrateMode::Forced) => {
-            let columns =
-                schema.columns.iter().map(|column| (column.name.clone(), Types.type_of(&column.kind))).collect();
-            TablePlan { table: name.clone(), changes: vec![Change::Replace { why, columns }] }
-        }
-    };
+    let mut plan = plan::compare(&Types, schema, Some(&found.table), mode);
+    if let Some(why) = plan.changes.iter().find_map(|change| found.forbids(name, change)) {
+        let columns = || schema.columns.iter().map(|column| (column.name.clone(), Types.type_of(&column.kind)));
+        plan.changes = vec![match mode {
+            MigrateMode::Safe => Change::Blocked { why, forceable: true },
+            MigrateMode::Forced => Change::Replace { why, columns: columns().collect() },
+        }];
+    }
     // A view whose table has other columns than it reads would refuse every row.
-    let replaced = plan.changes.iter().find_map(|change| match change {
-        Change::Replace { why, .. } if !found.views.is_empty() => Some(why),
-        _ => None,
-    });
-    match replaced {
-        Some(why) => {
+    match plan.changes.first() {
+        Some(Change::Replace { why, .. }) if !found.views.is_empty() => {
             let views = &found.views;
             TablePlan::blocked(name, format!("{why}; the table cannot be dropped while the view {views} reads it"))
         }
-        None => plan,
+        _ => plan,
+    }
+}
+
+impl Existing {
+    /// Why ClickHouse does not make a change in place, if so.
+    fn forbids(&self, table: &str, change: &Change) -> Option<String> {
+        let (column, what) = match change {
+            Change::Widen { column, from, to } => (column, format!("{from} in the database, {to} in the source")),
+            Change::Relax { column } => (column, "it may not be missing in the database".to_owned()),
+            _ => return None,
+        };
+        let fixed = self.fixed.contains(column);
+        fixed.then(|| format!("table {table}, column {column}: {what}, and rows are sorted or partitioned by it"))
     }
 }
 
@@ -180,10 +192,10 @@ async fn apply(server: &Server, schema: &TableSchema, plan: &TablePlan) -> Resul
     let mut altered = Vec::new();
     for change in &plan.changes {
         match change {
-            Change::Create { .. } => drop(server.run(create(server, schema)?).await?),
+            Change::Create { .. } => drop(server.run(create_table(schema, &server.settings)?).await?),
             Change::Replace { .. } => {
                 server.run(format!("DROP TABLE IF EXISTS {name} SYNC")).await?;
-                server.run(create(server, schema)?).await?;
+                server.run(create_table(schema, &server.settings)?).await?;
             }
             // The rows that are there have no value for it, so it may be missing whatever the source says.
             Change::Add { column, .. } => {
@@ -208,13 +220,6 @@ async fn apply(server: &Server, schema: &TableSchema, plan: &TablePlan) -> Resul
         server.run(format!("ALTER TABLE {name} {}", altered.join(", "))).await?;
     }
     Ok(())
-}
-
-fn create(server: &Server, schema: &TableSchema) -> Result<crate::server::Statement> {
-    let mut statement = crate::server::Statement::from(create_table(schema, &server.settings)?);
-    // Until it became a matter of course, the type of a time of day had to be asked for.
-    statement.settings.push(("enable_time_time64_type", "1".to_owned()));
-    Ok(statement)
 }
 
 /// A column with the type that it gets, which may be missing unless both the source and the table know it never is.

@@ -5,18 +5,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::arrow::datatypes::Schema;
-use headwater_sdk::pool::{Pool, Share};
+use headwater_sdk::pool::{Pool, Share, batch_bytes};
 use headwater_sdk::{
     Class, Committed, Error, Outcome, Part, PartWriter, Rejects, Result, TableSchema, WriteMode, async_trait,
 };
 
 use crate::convert::convert;
 use crate::ddl::quote;
-use crate::errors::passes;
 use crate::migrate::WAITING;
-use crate::publish::Publish;
+use crate::publish::{Publish, Rows};
 use crate::rows::{distinct, insert};
-use crate::server::{Server, Statement, TRIES, pause};
+use crate::server::Server;
 
 /// Writes one part.
 pub struct Writer {
@@ -33,7 +32,7 @@ pub struct Writer {
 pub struct Waiting {
     pub name: String,
     /// How many times rows were sent to it.
-    sent: u32,
+    pub sent: u32,
     server: Arc<Server>,
 }
 
@@ -56,17 +55,15 @@ impl Waiting {
         Ok(waiting)
     }
 
-    /// Rows as they are sent to it.
-    pub fn insert(&self, batches: Vec<RecordBatch>) -> Result<Statement> {
-        insert(&self.name, batches, self.server.settings.compression)
-    }
-
-    /// Sends rows.
-    pub async fn send(&mut self, mut statement: Statement) -> Result<()> {
+    /// Sends rows. How many bytes they are on their way is told to `counted`.
+    pub async fn send(&mut self, batches: Vec<RecordBatch>, counted: impl FnOnce(u64)) -> Result<()> {
         self.sent += 1;
+        let turn = self.server.turn().await?;
+        let mut statement = insert(&self.name, batches, self.server.settings.compression)?;
+        counted(statement.sql.len() as u64);
         statement.settings.push(("insert_deduplicate", "1".to_owned()));
         statement.settings.push(("insert_deduplication_token", format!("{}_{}", self.name, self.sent)));
-        self.server.run(statement).await.map(|_| ())
+        self.server.repeat(&turn, &statement).await.map(|_| ())
     }
 
     /// Removes the table.
@@ -109,13 +106,12 @@ impl Writer {
             None => self.waiting.insert(Waiting::new(&self.server, &self.part.table.name).await?),
         };
         let batches = std::mem::take(&mut self.batches);
-        self.bytes = 0;
+        let held = std::mem::take(&mut self.bytes);
         if !batches.is_empty() {
-            let rejects = self.part.rejects.as_ref();
-            let kept = rejects.map(|rejects| (rejects, batches.clone()));
-            let statement = waiting.insert(batches)?;
-            self.share.set(statement.sql.len() as u64);
-            match (waiting.send(statement).await, kept) {
+            let kept = self.part.rejects.as_ref().map(|rejects| (rejects, batches.clone()));
+            let rows = if kept.is_some() { held } else { 0 };
+            let share = &self.share;
+            match (waiting.send(batches, |body| share.set(rows + body)).await, kept) {
                 (Err(error), Some((rejects, batches))) if error.class == Class::Rejected => {
                     for batch in &batches {
                         sift(waiting, &self.part.table, batch, rejects).await?;
@@ -134,7 +130,7 @@ impl Writer {
         }
         self.part.check_columns(batch)?;
         let sent = convert(batch, self.server.abilities().await?, self.part.rejects.as_ref())?;
-        self.bytes += sent.get_array_memory_size() as u64;
+        self.bytes += batch_bytes(&sent);
         self.batches.push(sent);
         self.share.set(self.bytes);
         if self.share.is_enough() {
@@ -152,10 +148,14 @@ impl Writer {
         if staged && (self.part.resumed || !self.batches.is_empty()) || self.waiting.is_some() {
             self.send().await?;
         }
+        // For a moment they are there twice.
+        self.share.set(2 * self.bytes);
         let rows = distinct(&self.part.table, &self.batches)?;
         self.batches.clear();
-        let done = match self.show(rows.clone(), removes).await {
+        self.share.set(rows.as_ref().map_or(0, batch_bytes));
+        let done = match self.show(rows.as_ref(), removes).await {
             Err(error) if error.class == Class::Rejected && self.part.rejects.is_some() => {
+                self.bytes = rows.as_ref().map_or(0, batch_bytes);
                 self.batches.extend(rows);
                 self.send().await?;
                 self.show(None, removes).await?
@@ -169,22 +169,16 @@ impl Writer {
         Ok(done)
     }
 
-    /// Makes rows visible, or those that wait; again where that fails for a passing reason.
-    async fn show(&self, rows: Option<RecordBatch>, removes: bool) -> Result<Committed> {
+    /// Makes rows visible, or those that wait.
+    async fn show(&self, rows: Option<&RecordBatch>, removes: bool) -> Result<Committed> {
         // What is missing because it was put aside is not known to be gone.
         let removes = removes && self.part.rejects.as_ref().is_none_or(|rejects| rejects.count() == 0);
-        let mut publish = Publish::new(&self.server, &self.part, rows, self.waiting.as_ref(), removes)?;
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            match publish.run().await {
-                Err(error) if tries < TRIES && passes(&error) => {
-                    tracing::debug!(%error, "a part is made visible again");
-                    pause(tries).await;
-                }
-                done => return done,
-            }
-        }
+        let rows = match (&self.waiting, rows) {
+            (Some(waiting), _) => Rows::Waiting(waiting),
+            (None, Some(rows)) => Rows::Held(rows),
+            (None, None) => Rows::None,
+        };
+        Publish { server: &self.server, part: &self.part, rows, share: &self.share, removes }.run().await
     }
 }
 
@@ -193,7 +187,7 @@ async fn sift(waiting: &mut Waiting, table: &TableSchema, batch: &RecordBatch, r
     let mut ranges = vec![(0, batch.num_rows())];
     while let Some((first, count)) = ranges.pop() {
         let rows = batch.slice(first, count);
-        match waiting.send(waiting.insert(vec![rows.clone()])?).await {
+        match waiting.send(vec![rows.clone()], |_| {}).await {
             Err(error) if error.class == Class::Rejected && count > 1 => {
                 let half = count / 2;
                 ranges.extend([(first + half, count - half), (first, half)]);

@@ -4,154 +4,160 @@
 //! There are no transactions over several statements, so they are in an order in which nothing is lost where they end
 //! early: until its rows have come a part's earlier ones are there, and stale ones that are left go with the next sync.
 
+use std::sync::Arc;
+
 use headwater_sdk::arrow::array::RecordBatch;
+use headwater_sdk::pool::{Share, batch_bytes};
 use headwater_sdk::text::fnv1a;
 use headwater_sdk::{Committed, Error, Part, Result};
 
-use crate::ddl::{list, literal, of_unit, quote};
+use crate::ddl::{list, of_time, of_unit, quote};
+use crate::delete::{Doomed, remove};
 use crate::part::Waiting;
 use crate::rows::insert;
-use crate::server::{Server, Statement};
+use crate::server::{Server, Statement, Tries};
 
 /// A part that is about to be made visible.
 pub struct Publish<'a> {
-    server: &'a Server,
-    part: &'a Part,
-    /// The statement by which its rows come, unless there are none. Its id is that of the part.
-    statement: Option<Statement>,
-    waiting: Option<&'a Waiting>,
+    pub server: &'a Arc<Server>,
+    pub part: &'a Part,
+    pub rows: Rows<'a>,
+    /// Where the memory of its rows is counted.
+    pub share: &'a Share,
     /// Whether what was there and was not seen again is removed.
-    removes: bool,
-    /// Whether the rows that wait are ready.
-    prepared: bool,
-    /// Whether the statement was tried, and may have been carried out without a word.
-    tried: bool,
-    /// Whether the rows are there.
-    published: bool,
-    written: u64,
-    /// Rows that an earlier attempt of the sync left and this one does not have, and those of earlier syncs. An answer
-    /// that was lost does not make them fewer.
-    gone: [u64; 2],
+    pub removes: bool,
 }
 
-impl<'a> Publish<'a> {
-    /// Of rows that are held, or of those that wait.
-    pub fn new(
-        server: &'a Server,
-        part: &'a Part,
-        rows: Option<RecordBatch>,
-        waiting: Option<&'a Waiting>,
-        removes: bool,
-    ) -> Result<Self> {
-        let table = &part.table.name;
-        let (statement, written) = match (waiting, rows) {
-            (Some(waiting), _) => {
-                let (from, to) = (quote(&waiting.name), quote(table));
-                (Some(format!("ALTER TABLE {to} ATTACH PARTITION ALL FROM {from}").into()), 0)
-            }
-            (None, Some(rows)) => {
-                let written = rows.num_rows() as u64;
-                (Some(insert(table, vec![rows], server.settings.compression)?), written)
-            }
-            (None, None) => (None, 0),
+/// The rows of a part.
+pub enum Rows<'a> {
+    None,
+    Held(&'a RecordBatch),
+    Waiting(&'a Waiting),
+}
+
+impl Publish<'_> {
+    /// Does it.
+    pub async fn run(&self) -> Result<Committed> {
+        let (written, left) = match self.rows {
+            Rows::None => (0, 0),
+            Rows::Held(rows) => (rows.num_rows() as u64, 0),
+            Rows::Waiting(waiting) => self.prepare(waiting).await?,
         };
-        let of = [part.source.as_str(), table, &part.scope, &part.sync_time.0.to_string()].join("\0");
-        let id = format!("headwater-{:016x}", fnv1a(of.bytes()));
-        let statement = statement.map(|statement| Statement { id: Some(id), ..statement });
-        let (prepared, tried, published, gone) = (false, false, false, [0; 2]);
-        Ok(Self { server, part, statement, waiting, removes, prepared, tried, published, written, gone })
-    }
-
-    /// Does it; where it ends in an error it can be run again.
-    pub async fn run(&mut self) -> Result<Committed> {
-        if let Some(waiting) = self.waiting.filter(|_| !self.prepared) {
-            self.prepare(waiting).await?;
-            self.prepared = true;
-        }
-        if !self.published {
-            self.publish().await?;
-            self.published = true;
-        }
-        if self.removes {
-            let stale = of_unit(self.part, "<");
-            self.delete(&stale, Some(1)).await?;
-        }
-        let deleted = self.gone.iter().sum();
-        Ok(Committed { written: self.written, deleted, ..Committed::default() })
-    }
-
-    /// Has the rows come.
-    async fn publish(&mut self) -> Result<()> {
-        if let Some(statement) = &self.statement
-            && (self.tried || self.part.resumed)
-            && self.is_there(statement).await?
-        {
-            return Ok(());
-        }
-        if (self.part.resumed || self.tried) && self.part.adds() {
-            self.delete(&of_unit(self.part, "="), None).await?;
-        }
-        if let Some(statement) = &self.statement {
-            self.tried = true;
-            self.server.once(statement).await?;
-        }
-        Ok(())
+        self.publish(written).await?;
+        let stale = if self.removes { self.delete("<", None).await? } else { 0 };
+        Ok(Committed { written, deleted: left + stale, ..Committed::default() })
     }
 
     /// Makes the rows that wait ready: merged into one piece, in which of those with the same key the last one is left.
-    async fn prepare(&mut self, waiting: &Waiting) -> Result<()> {
+    /// Answers how many they are, and how many rows of an earlier attempt were removed because these lack them.
+    async fn prepare(&self, waiting: &Waiting) -> Result<(u64, u64)> {
         let name = quote(&waiting.name);
-        let parts = format!(
-            "SELECT toString(count()) FROM system.parts WHERE database = currentDatabase() AND table = {} AND active",
-            literal(&waiting.name)
-        );
-        if self.server.count(&parts).await? > 1 {
-            self.server.once(&format!("OPTIMIZE TABLE {name} FINAL").into()).await?;
+        if waiting.sent > 1 {
+            let sql = format!("OPTIMIZE TABLE {name} FINAL");
+            // It may do nothing, because the server merges by itself just now or has no room, and would not say so.
+            let settings = vec![("optimize_throw_if_noop", "1".to_owned())];
+            self.server.run(Statement { settings, ..sql.into() }).await?;
         }
-        let keyed = !self.part.table.key().is_empty();
-        let latest = if keyed { " FINAL" } else { "" };
-        self.written = self.server.count(&format!("SELECT toString(count()) FROM {name}{latest}")).await?;
-        if self.part.resumed && self.removes && !self.part.adds() {
-            // Rows of the earlier attempt have the same time, so only the key tells which of them are gone.
-            let key = list(self.part.table.key());
-            let unseen = format!("{} AND ({key}) NOT IN (SELECT {key} FROM {name})", of_unit(self.part, "="));
-            self.delete(&unseen, Some(0)).await?;
+        let key = self.part.table.key();
+        let latest = if key.is_empty() { "" } else { " FINAL" };
+        let written = self.server.count(&format!("{name}{latest}")).await?;
+        if !self.part.resumed || !self.removes || self.part.adds() {
+            return Ok((written, 0));
         }
-        Ok(())
+        // Rows of the earlier attempt have the same time, so only the key tells which of them are gone.
+        let key = list(key);
+        let left = self.delete("=", Some(format!("({key}) NOT IN (SELECT {key} FROM {name})"))).await?;
+        Ok((written, left))
     }
 
-    /// Whether an attempt that was not answered was carried out all the same. It may even be under way.
-    async fn is_there(&self, statement: &Statement) -> Result<bool> {
-        if let Some(id) = &statement.id {
-            let sql = format!("SELECT toString(count()) FROM system.processes WHERE query_id = {}", literal(id));
-            if self.server.count(&sql).await? > 0 {
-                // The code of QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING.
-                let running = Error::destination("an earlier attempt is still being carried out");
-                return Err(running.with_code("216"));
+    /// Has the rows come; again where that fails for a passing reason.
+    async fn publish(&self, written: u64) -> Result<()> {
+        let id = self.id();
+        let mut tries = Tries::default();
+        loop {
+            let again = tries.some();
+            let replaces = self.part.adds() && (again || self.part.resumed);
+            if again || replaces {
+                self.wait_for(&id).await?;
+            }
+            // What an earlier process has left cannot be told from these rows.
+            if again && !self.part.resumed && self.there().await? == written {
+                return Ok(());
+            }
+            if replaces {
+                self.delete("=", None).await?;
+            }
+            match self.come(&id).await {
+                Ok(()) if replaces => return self.make_sure(written).await,
+                Ok(()) => return Ok(()),
+                Err(error) => tries.next(error).await?,
             }
         }
-        if self.part.resumed || self.part.adds() {
-            // These cannot be told from what was there; they are removed, or replaced by themselves.
-            return Ok(false);
-        }
-        let table = quote(&self.part.table.name);
-        let sql = format!("SELECT toString(count()) FROM {table} WHERE {}", of_unit(self.part, "="));
-        Ok(self.server.count(&sql).await? == self.written)
     }
 
-    /// Deletes rows. How many of them anyone could see is noted where it is said.
-    async fn delete(&mut self, condition: &str, noted: Option<usize>) -> Result<()> {
-        let table = quote(&self.part.table.name);
-        let keyed = !self.part.table.key().is_empty();
-        let latest = if keyed { " FINAL" } else { "" };
-        let seen =
-            self.server.count(&format!("SELECT toString(count()) FROM {table}{latest} WHERE {condition}")).await?;
-        if let Some(noted) = noted {
-            self.gone[noted] = self.gone[noted].max(seen);
+    /// The statement by which rows come, once.
+    async fn come(&self, id: &str) -> Result<()> {
+        let table = &self.part.table.name;
+        let turn = self.server.turn().await?;
+        let mut statement = match self.rows {
+            Rows::None => return Ok(()),
+            Rows::Held(rows) => {
+                let held = batch_bytes(rows);
+                // While the body is made, the rows are there twice.
+                self.share.set(2 * held);
+                let statement = insert(table, vec![rows.clone()], self.server.settings.compression)?;
+                self.share.set(held + statement.sql.len() as u64);
+                statement
+            }
+            Rows::Waiting(waiting) => {
+                let (from, to) = (quote(&waiting.name), quote(table));
+                format!("ALTER TABLE {to} ATTACH PARTITION ALL FROM {from}").into()
+            }
+        };
+        statement.id = Some(id.to_owned());
+        // The server may remember blocks by their content, and leave out one whose rows were deleted meanwhile.
+        let token = format!("{id}-{:016x}", fastrand::u64(..));
+        statement.settings.push(("insert_deduplication_token", token));
+        self.server.once(&turn, &statement).await.map(|_| ())
+    }
+
+    /// The id of the statement, by which the server knows it while it runs.
+    fn id(&self) -> String {
+        let (part, database) = (self.part, self.server.settings.database.as_str());
+        let time = part.sync_time.0.to_string();
+        let of = [database, &part.source, &part.table.name, &part.scope, &time].join("\0");
+        format!("headwater-{:016x}", fnv1a(of.bytes()))
+    }
+
+    /// Waits until an attempt that was not answered has ended: as long as it runs, the server takes no other statement of
+    /// the same id.
+    async fn wait_for(&self, id: &str) -> Result<()> {
+        self.server.run(Statement { id: Some(id.to_owned()), .."SELECT 1".into() }).await.map(|_| ())
+    }
+
+    /// How many rows of the unit are of this sync, those that are replaced among them.
+    async fn there(&self) -> Result<u64> {
+        self.server.count(&format!("{} WHERE {}", quote(&self.part.table.name), of_unit(self.part, "="))).await
+    }
+
+    /// Replicated tables remember what was attached by its content, also when it was deleted since, and attach the same
+    /// again without a word and without its rows.
+    async fn make_sure(&self, written: u64) -> Result<()> {
+        match self.there().await? {
+            there if there >= written => Ok(()),
+            there => Err(Error::destination(format!(
+                "only {there} of {written} rows came in the place of an earlier attempt's, because the server remembers \
+                 those for a while and takes these for the same; begin a new sync instead of continuing this one"
+            ))),
         }
-        if seen > 0 {
-            self.server.once(&format!("DELETE FROM {table} WHERE {condition}").into()).await?;
-        }
-        Ok(())
+    }
+
+    /// Deletes rows of the unit by how their sync's time compares to this one's, and answers how many could be seen.
+    async fn delete(&self, compared: &str, more: Option<String>) -> Result<u64> {
+        let condition: Vec<String> = std::iter::once(of_unit(self.part, compared)).chain(more).collect();
+        // What comes later than these has nothing to do with them.
+        let until = if compared == "<" { "<" } else { "<=" };
+        let doomed = Doomed { condition: condition.join(" AND "), until: Some(of_time(self.part, until)) };
+        remove(self.server, &self.part.table, &doomed).await
     }
 }

@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use headwater_sdk::{Error, Result};
-use reqwest::{Certificate, Client};
+use reqwest::header::{HeaderValue, LOCATION};
+use reqwest::{Certificate, Client, Response, Url, redirect};
 use secrecy::ExposeSecret;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
 use crate::errors::{explain, lost, passes};
 use crate::spec::Settings;
 
-/// How often a statement is tried that may be carried out twice.
-pub const TRIES: u32 = 6;
+/// How often something is tried that may be done twice.
+const TRIES: u32 = 6;
 /// The pause before the second try; each time after that it is twice as long.
 const PAUSE: Duration = Duration::from_millis(250);
 
@@ -26,6 +27,8 @@ const OLDEST: (u32, u32) = (25, 8);
 pub struct Server {
     pub settings: Settings,
     http: Client,
+    user: HeaderValue,
+    password: HeaderValue,
     turns: Semaphore,
     abilities: OnceCell<Abilities>,
 }
@@ -61,9 +64,38 @@ impl From<&str> for Statement {
     }
 }
 
-/// Waits before another try; the first has the number 1.
-pub async fn pause(tries: u32) {
-    tokio::time::sleep(PAUSE.saturating_mul(1 << tries.min(8)).mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+/// How often something was tried.
+#[derive(Default)]
+pub struct Tries(u32);
+
+impl Tries {
+    /// Whether this is not the first try.
+    pub fn some(&self) -> bool {
+        self.0 > 0
+    }
+
+    /// Waits before another try, unless that cannot help or there were enough: then it is the error.
+    pub async fn next(&mut self, error: Error) -> Result<()> {
+        self.0 += 1;
+        if self.0 >= TRIES || !passes(&error) {
+            return Err(error);
+        }
+        tracing::debug!(%error, "it is tried again");
+        tokio::time::sleep(PAUSE.saturating_mul(1 << self.0).mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+        Ok(())
+    }
+}
+
+/// A turn to send a statement, of which there are as many as connections.
+pub type Turn<'a> = SemaphorePermit<'a>;
+
+/// A value of a header that no log shows.
+fn secret(name: &str, value: &str) -> Result<HeaderValue> {
+    let mut value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| {
+        Error::fatal(format!("the {name} cannot be sent: there is a line break or another control in it"))
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 impl Server {
@@ -73,6 +105,8 @@ impl Server {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut client = Client::builder()
             .user_agent("headwater")
+            // The password would go wherever an answer points.
+            .redirect(redirect::Policy::none())
             .connect_timeout(Duration::from_secs(10))
             .tcp_keepalive(Duration::from_secs(30))
             // Servers close idle connections after ten seconds.
@@ -96,14 +130,19 @@ impl Server {
             client = client.tls_danger_accept_invalid_certs(true);
         }
         let http = client.build().map_err(|error| Error::fatal(format!("HTTP client: {error}")))?;
+        let user = secret("user", &settings.user)?;
+        let password = secret("password", settings.password.expose_secret())?;
         let turns = Semaphore::new(settings.connections);
-        Ok(Arc::new(Self { settings, http, turns, abilities: OnceCell::new() }))
+        Ok(Arc::new(Self { settings, http, user, password, turns, abilities: OnceCell::new() }))
     }
 
-    /// Carries out a statement once, and answers with what it says.
-    pub async fn once(&self, statement: &Statement) -> Result<String> {
-        // The semaphore is never closed, so a turn always comes.
-        let _turn = self.turns.acquire().await;
+    /// A turn. Whoever has one makes the body of a statement only then, so that few of them are in memory.
+    pub async fn turn(&self) -> Result<Turn<'_>> {
+        self.turns.acquire().await.map_err(Error::fatal)
+    }
+
+    /// The address of a statement, with its settings.
+    fn address(&self, statement: &Statement) -> Url {
         let mut url = self.settings.url.clone();
         // Of what comes, the server holds so much to find out where the text ends.
         let longest = (statement.head + 1024).max(256 << 10).to_string();
@@ -118,23 +157,32 @@ impl Server {
             ("lightweight_deletes_sync", "1"),
             // A name means the table itself, as it is.
             ("final", "0"),
+            // Until it became a matter of course, the type of a time of day had to be asked for.
+            ("enable_time_time64_type", "1"),
             ("max_query_size", longest.as_str()),
         ];
-        {
-            let mut pairs = url.query_pairs_mut();
-            let named = |name: &str| ours.iter().any(|(ours, _)| *ours == name);
-            for (name, value) in self.settings.settings.iter().filter(|(name, _)| !named(name)) {
-                pairs.append_pair(name, value);
-            }
-            pairs.extend_pairs(ours);
-            pairs.extend_pairs(&statement.settings);
-            pairs.extend_pairs(statement.id.iter().map(|id| ("query_id", id)));
+        let mut pairs = url.query_pairs_mut();
+        let named = |name: &str| ours.iter().any(|(ours, _)| *ours == name);
+        for (name, value) in self.settings.settings.iter().filter(|(name, _)| !named(name)) {
+            pairs.append_pair(name, value);
         }
+        pairs.extend_pairs(ours);
+        pairs.extend_pairs(&statement.settings);
+        pairs.extend_pairs(statement.id.iter().map(|id| ("query_id", id)));
+        drop(pairs);
+        url
+    }
+
+    /// Carries out a statement once, and answers with what it says.
+    pub async fn once(&self, _turn: &Turn<'_>, statement: &Statement) -> Result<String> {
         let shown = &self.settings.shown;
-        let request = self.http.post(url).header("X-ClickHouse-User", &self.settings.user);
-        let request = request.header("X-ClickHouse-Key", self.settings.password.expose_secret());
+        let request = self.http.post(self.address(statement)).header("X-ClickHouse-User", self.user.clone());
+        let request = request.header("X-ClickHouse-Key", self.password.clone());
         let answer = request.body(statement.sql.clone()).send().await.map_err(|error| lost(error, shown))?;
         let status = answer.status();
+        if status.is_redirection() {
+            return Err(redirected(&answer, shown));
+        }
         let code =
             answer.headers().get("X-ClickHouse-Exception-Code").and_then(|code| code.to_str().ok()?.parse().ok());
         let text = answer.text().await.map_err(|error| lost(error, shown))?;
@@ -145,32 +193,32 @@ impl Server {
     }
 
     /// Carries out a statement that does no more when it is carried out twice; again where it fails for a passing reason.
-    pub async fn run(&self, statement: impl Into<Statement>) -> Result<String> {
-        let statement = statement.into();
-        let mut tries = 0;
+    pub async fn repeat(&self, turn: &Turn<'_>, statement: &Statement) -> Result<String> {
+        let mut tries = Tries::default();
         loop {
-            tries += 1;
-            match self.once(&statement).await {
-                Err(error) if tries < TRIES && passes(&error) => {
-                    tracing::debug!(%error, "a statement is tried again");
-                    pause(tries).await;
-                }
-                answer => return answer,
+            match self.once(turn, statement).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => tries.next(error).await?,
             }
         }
     }
 
-    /// The rows of a query all of whose columns are text. It is tried once.
+    /// The same as soon as there is a turn.
+    pub async fn run(&self, statement: impl Into<Statement>) -> Result<String> {
+        self.repeat(&self.turn().await?, &statement.into()).await
+    }
+
+    /// The rows of a query all of whose columns are text.
     pub async fn rows(&self, sql: &str) -> Result<Vec<Vec<String>>> {
-        let text = self.once(&format!("{sql} FORMAT JSONCompactStringsEachRow").into()).await?;
+        let text = self.run(format!("{sql} FORMAT JSONCompactStringsEachRow")).await?;
         let rows = text.lines().filter(|line| !line.is_empty()).map(serde_json::from_str);
         rows.collect::<Result<_, _>>()
             .map_err(|error| Error::destination(format!("{}: an answer cannot be read: {error}", self.settings.shown)))
     }
 
-    /// The number that a query answers. It is tried once.
-    pub async fn count(&self, sql: &str) -> Result<u64> {
-        let rows = self.rows(sql).await?;
+    /// How many rows there are, of what stands behind `FROM`.
+    pub async fn count(&self, from: &str) -> Result<u64> {
+        let rows = self.rows(&format!("SELECT toString(count()) FROM {from}")).await?;
         let count = rows.first().and_then(|row| row.first()?.parse().ok());
         count.ok_or_else(|| Error::destination(format!("{}: no number where one was expected", self.settings.shown)))
     }
@@ -198,4 +246,15 @@ impl Server {
         }
         Ok(Abilities { all_years: (first, last) == ("0001-01-01", "9999-12-31") })
     }
+}
+
+/// An answer that points elsewhere, without what stands behind the question mark: that are the statement's settings.
+fn redirected(answer: &Response, shown: &str) -> Error {
+    let location = answer.headers().get(LOCATION).and_then(|location| location.to_str().ok()).unwrap_or("nowhere");
+    let location = location.split(['?', '#']).next().unwrap_or_default();
+    Error::destination(format!(
+        "{shown}: HTTP status {} to {location}, which is not followed, so that the password goes nowhere else; name that \
+         address in `connection_string` if it is ClickHouse's",
+        answer.status().as_u16()
+    ))
 }

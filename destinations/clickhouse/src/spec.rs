@@ -172,12 +172,22 @@ fn is_true(text: &str) -> bool {
     matches!(text, "" | "1" | "true" | "True" | "TRUE")
 }
 
-impl Spec {
-    /// Reads the spec; nothing is connected to.
-    pub fn settings(&self) -> Result<Settings> {
-        without_effect([("batch_size", self.batch_size), ("batch_size_bytes", self.batch_size_bytes)])?;
-        self.check()?;
-        let text = self.connection_string.trim();
+/// What a connection string says.
+struct Address {
+    /// The scheme, host and port of the HTTP interface.
+    url: Url,
+    /// The host and port, as they are shown.
+    place: String,
+    user: String,
+    password: Option<String>,
+    database: String,
+    /// Settings of ClickHouse.
+    settings: BTreeMap<String, String>,
+    skip_verify: bool,
+}
+
+impl Address {
+    fn parse(text: &str) -> Result<Self> {
         let Some((scheme, rest)) = text.split_once("://") else {
             return Err(Error::fatal(
                 "`connection_string` is no address; name the HTTP interface, such as http://user@localhost:8123/inventory",
@@ -216,35 +226,41 @@ impl Spec {
                 _ => return Err(Error::fatal("`connection_string` names a setting that cannot be one")),
             }
         }
-        let host = parsed.host_str().unwrap_or_default();
-        let port = match parsed.port() {
-            Some(port @ (9000 | 9440)) => {
-                return Err(Error::fatal(format!(
-                    "`connection_string` names port {port} of ClickHouse's own protocol; name the HTTP interface's, \
-                     which is {}",
-                    if port == 9000 { "mostly 8123" } else { "mostly 8443, with https://" }
-                )));
-            }
-            Some(port) => port,
-            None if secure => 8443,
-            None => 8123,
-        };
-        let url = Url::parse(&format!("{}://{host}:{port}/", if secure { "https" } else { "http" }));
+        let place = format!("{}:{}", parsed.host_str().unwrap_or_default(), port(&parsed, secure)?);
+        let url = Url::parse(&format!("{}://{place}/", if secure { "https" } else { "http" }));
         let url = url.map_err(|_| Error::fatal("`connection_string` names no host that can be one"))?;
-        if user.is_empty() {
-            "default".clone_into(&mut user);
-        }
-        if database.is_empty() {
-            "default".clone_into(&mut database);
-        }
+        let or_default = |text: String| if text.is_empty() { "default".to_owned() } else { text };
+        let (user, database) = (or_default(user), or_default(database));
+        Ok(Self { url, place, user, password, database, settings, skip_verify })
+    }
+}
+
+/// The port of the HTTP interface.
+fn port(url: &Url, secure: bool) -> Result<u16> {
+    match url.port() {
+        Some(port @ (9000 | 9440)) => Err(Error::fatal(format!(
+            "`connection_string` names port {port} of ClickHouse's own protocol; name the HTTP interface's, which is {}",
+            if port == 9000 { "mostly 8123" } else { "mostly 8443, with https://" }
+        ))),
+        Some(port) => Ok(port),
+        None => Ok(if secure { 8443 } else { 8123 }),
+    }
+}
+
+impl Spec {
+    /// Reads the spec; nothing is connected to.
+    pub fn settings(&self) -> Result<Settings> {
+        without_effect([("batch_size", self.batch_size), ("batch_size_bytes", self.batch_size_bytes)])?;
+        self.check()?;
+        let of = Address::parse(self.connection_string.trim())?;
         Ok(Settings {
-            url,
-            user,
-            password: self.password(password)?.into(),
-            shown: format!("ClickHouse at {host}:{port}, database {database}"),
-            database,
-            settings,
-            skip_verify,
+            url: of.url,
+            user: of.user,
+            password: self.password(of.password)?.into(),
+            shown: format!("ClickHouse at {}, database {}", of.place, of.database),
+            database: of.database,
+            settings: of.settings,
+            skip_verify: of.skip_verify,
             ca_file: self.ca_file.clone(),
             ca_cert: self.ca_cert.clone().filter(|text| !text.trim().is_empty()),
             compression: self.compression,
@@ -261,7 +277,7 @@ impl Spec {
         if self.cluster.as_deref().is_some_and(|cluster| !cluster.is_empty()) {
             return Err(Error::fatal(
                 "`cluster` is not supported: tables are made on the one server that `connection_string` names; leave it \
-                 out, or use a database of the engine Replicated, which repeats statements on its servers by itself",
+                 out. ClickHouse Cloud has them on all of its servers by itself",
             ));
         }
         if let Some(engine) = &self.engine {

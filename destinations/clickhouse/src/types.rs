@@ -61,7 +61,8 @@ impl Kind {
             DataType::Date32 | DataType::Date64 => Self::Date,
             DataType::Timestamp(unit, _) => Self::DateTime(digits(unit)),
             DataType::Time32(unit) | DataType::Time64(unit) => Self::Time(digits(unit)),
-            DataType::FixedSizeBinary(size) if *size > 0 => Self::FixedString(*size),
+            // Longer ones the server takes for a mistake.
+            DataType::FixedSizeBinary(size) if (1..=256).contains(size) => Self::FixedString(*size),
             DataType::Dictionary(_, value) => Self::of_arrow(value),
             DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
                 let item = ColumnType { data_type: item.data_type().clone(), extension: Extension::of(item) };

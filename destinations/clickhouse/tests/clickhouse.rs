@@ -13,8 +13,10 @@ use headwater_e2e::LocalClickhouse;
 use headwater_sdk::arrow::datatypes::DataType;
 use headwater_sdk::destination::MigrateMode;
 use headwater_sdk::plan::Change;
-use headwater_sdk::testing::{HERE, Item, Subject, THERE, at, batch, part, thing, things};
-use headwater_sdk::{Budget, ColumnType, Destination, Outcome, Part, Rejects, TableSchema, WriteMode};
+use headwater_sdk::testing::{HERE, Item, Origin, Subject, THERE, at, batch, part, thing, things};
+use headwater_sdk::{
+    Budget, Column, ColumnType, Destination, Outcome, Part, Rejects, TableSchema, Timestamp, UnitHash, WriteMode,
+};
 
 const MODE: WriteMode = WriteMode::OverwriteDeleteStale;
 const WAITING: &str =
@@ -71,6 +73,16 @@ async fn types_are_widened_in_place_unless_rows_are_sorted_by_them() {
     assert!(error.contains("column name: Int32 in the database, Int64 in the source, and rows are sorted"), "{error}");
     let error = migrate(&*destination, &typed(DataType::Int8, DataType::Int32)).await.unwrap_err().to_string();
     assert!(error.contains("column number: Int64 in the database, Int8 in the source"), "{error}");
+    // Nor those by which a table is partitioned.
+    let by = Partition { partition_by: "number % 2".to_owned(), ..Partition::default() };
+    let partitioned = headwater_clickhouse::destination(Spec { partition: Some(vec![by]), ..server.spec() }).unwrap();
+    server.ask("DROP TABLE t SYNC").await.unwrap();
+    let mut columns = typed(DataType::Int16, DataType::Int32).columns.split_off(4);
+    columns.iter_mut().for_each(|column| column.nullable = false);
+    let narrow = TableSchema::new("t", "Things.", None, things("t").scopes, columns);
+    migrate(&*partitioned, &narrow).await.unwrap();
+    let error = migrate(&*partitioned, &wide).await.unwrap_err().to_string();
+    assert!(error.contains("rows are sorted or partitioned by it"), "{error}");
 }
 
 #[tokio::test]
@@ -210,17 +222,25 @@ async fn what_is_not_answered_is_not_written_twice() {
         let large = server.open();
         large.use_memory(&small);
         for when in ["fail-after", "fail-before"] {
-            for (sync, what) in
-                ["FORMAT ArrowStream", "ATTACH PARTITION", "DELETE FROM", "CREATE TABLE", "OPTIMIZE", "DROP TABLE"]
-                    .into_iter()
-                    .enumerate()
+            for (sync, what) in [
+                "FORMAT ArrowStream",
+                "ATTACH PARTITION",
+                "DELETE FROM",
+                "CREATE TABLE",
+                "OPTIMIZE",
+                "DROP TABLE",
+                "INSERT INTO `t",
+            ]
+            .into_iter()
+            .enumerate()
             {
+                let into_the_table = what == "INSERT INTO `t";
                 // Twice, so that the second try is not answered either.
-                let times = if what == "INSERT INTO" { 2 } else { 1 };
+                let times = if into_the_table { 2 } else { 1 };
                 server.0.order(&format!("{when} {what} {times}")).unwrap();
                 let time = at(if when == "fail-after" { sync } else { 10 + sync } as i64);
-                let range = 0..if what == "INSERT INTO" { 50 } else { 6000 };
-                let destination = if what == "INSERT INTO" { &destination } else { &large };
+                let range = 0..if into_the_table { 50 } else { 6000 };
+                let destination = if into_the_table { &destination } else { &large };
                 let written = write(&**destination, part(&table, HERE, time, mode), &rows(range.clone())).await;
                 assert_eq!(written.map(|(written, _)| written).ok(), Some(range.end as u64), "{mode:?}, {when} {what}");
                 expected = match mode {
@@ -237,6 +257,109 @@ async fn what_is_not_answered_is_not_written_twice() {
         expected = 0;
     }
     assert_eq!(server.text(WAITING).await, "0");
+}
+
+#[tokio::test]
+async fn a_statement_that_still_runs_is_waited_for() {
+    let server = Clickhouse::start();
+    for (number, mode) in [MODE, WriteMode::Append].into_iter().enumerate() {
+        let table = things(&format!("t{number}"));
+        let made = if mode == WriteMode::Append { table.without_key() } else { table.clone() };
+        let destination = server.open();
+        destination.use_memory(&Budget::new(1 << 20));
+        migrate(&*destination, &made).await.unwrap();
+        for (sync, (what, range)) in [("INSERT INTO `t", 0..50), ("ATTACH PARTITION", 0..6000)].into_iter().enumerate()
+        {
+            server.0.order(&format!("leave {what} 1")).unwrap();
+            let count = range.end as u64;
+            let written = write(&*destination, part(&table, HERE, at(sync as i64), mode), &rows(range)).await.unwrap();
+            assert_eq!(written.0, count, "{mode:?}, {what}");
+            let expected = if mode == WriteMode::Append && sync == 1 { 6050 } else { count as usize };
+            assert_eq!(server.rows(&table).await.len(), expected, "{mode:?}, {what}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_the_server_remembers_is_written_all_the_same() {
+    let server = Clickhouse::start();
+    let table = things("t");
+    let partition = Partition { partition_by: "number % 2".to_owned(), ..Partition::default() };
+    for (sync, partition) in [None, Some(vec![partition])].into_iter().enumerate() {
+        let destination = destination(Spec { partition, ..server.spec() }).unwrap();
+        migrate(&*destination, &table.without_key()).await.unwrap();
+        // What is always so in replicated tables.
+        server.ask("ALTER TABLE t MODIFY SETTING non_replicated_deduplication_window = 100").await.unwrap();
+        let part = Part { resumed: sync > 0, ..part(&table, HERE, at(0), WriteMode::Append) };
+        assert_eq!(write(&*destination, part.clone(), &rows(0..3)).await.unwrap(), (3, 0));
+        for _ in 0..2 {
+            let again = Part { resumed: true, ..part.clone() };
+            assert_eq!(write(&*destination, again, &rows(0..3)).await.unwrap(), (3, 0));
+            assert_eq!(server.rows(&table).await.len(), 3);
+        }
+    }
+}
+
+#[tokio::test]
+async fn reads_are_tried_again() {
+    let server = Clickhouse::start();
+    let destination = server.open();
+    for what in ["version()", "system.tables", "system.columns"] {
+        server.0.order(&format!("fail-before {what} 2")).unwrap();
+    }
+    migrate(&*destination, &things("t")).await.unwrap();
+    server.0.order("fail-before CHECK 1").unwrap();
+    destination.check().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_state_whose_answers_are_lost_is_kept() {
+    let server = Clickhouse::start();
+    let (first, second) = (server.open(), server.open());
+    let key = "it's a \\ key";
+    let (old, new) = (first.state(key).await.unwrap().unwrap(), second.state(key).await.unwrap().unwrap());
+    let lose = |what: &str| server.0.order(&format!("fail-after {what} 1")).unwrap();
+    let units: Vec<UnitHash> = ["a", "b"].map(UnitHash::of).to_vec();
+    lose("CREATE TABLE");
+    old.start(at(0), "f").await.unwrap();
+    lose("INSERT INTO");
+    old.add(&units).await.unwrap();
+    lose("SELECT DISTINCT");
+    assert_eq!(new.load().await.unwrap().unwrap().units.len(), 2);
+    lose("RENAME TABLE");
+    new.resume(at(0)).await.unwrap();
+    let error = old.add(&units).await.unwrap_err().to_string();
+    assert!(error.contains("another sync of the same configuration has begun meanwhile"), "{error}");
+    assert_eq!(new.load().await.unwrap().unwrap().units.len(), 2);
+    lose("DROP TABLE");
+    new.clear().await.unwrap();
+    assert_eq!(old.load().await.unwrap(), None);
+    assert_eq!(server.text("SELECT count() FROM system.tables WHERE database = 'inventory'").await, "0");
+}
+
+#[tokio::test]
+async fn the_password_does_not_follow_where_an_answer_points() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let (first, second) = (
+        tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap(),
+        std::net::TcpListener::bind("127.0.0.1:0").unwrap(),
+    );
+    second.set_nonblocking(true).unwrap();
+    let (from, to) = (first.local_addr().unwrap(), second.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut stream, _) = first.accept().await.unwrap();
+        let _ = stream.read(&mut [0; 1 << 16]).await.unwrap();
+        let answer = format!(
+            "HTTP/1.1 307 Temporary Redirect\r\nLocation: http://{to}/elsewhere?x=y\r\nContent-Length: 0\r\n\r\n"
+        );
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        let _ = stream.read(&mut [0; 1 << 16]).await;
+    });
+    let spec = Spec { connection_string: format!("http://u:hunter2@{from}/d"), ..Spec::default() };
+    let error = destination(spec).unwrap().check().await.unwrap_err().to_string();
+    assert!(error.contains(&format!("307 to http://{to}/elsewhere, which is not followed")), "{error}");
+    assert!(second.accept().is_err(), "nobody came");
 }
 
 #[tokio::test]
@@ -427,6 +550,86 @@ async fn a_row_that_comes_back_after_a_delete_is_there_and_what_it_replaced_is_n
     let mode = WriteMode::Overwrite;
     write(&*destination, part(&table, THERE, at(2), mode), &[thing("a", 9)]).await.unwrap();
     assert_eq!(server.text("SELECT name, number FROM t FINAL ORDER BY name").await, "a\t9\nb\t1");
+}
+
+#[tokio::test]
+async fn what_a_stale_row_has_replaced_does_not_come_back() {
+    let server = Clickhouse::start();
+    let by_month = Partition { partition_by: "toYYYYMM(_cq_sync_time)".to_owned(), ..Partition::default() };
+    for (number, partition) in [None, Some(vec![by_month])].into_iter().enumerate() {
+        let table = things(&format!("t{number}"));
+        let name = &table.name;
+        let destination = destination(Spec { partition, ..server.spec() }).unwrap();
+        migrate(&*destination, &table).await.unwrap();
+        let unmerged = format!("ALTER TABLE {name} MODIFY SETTING max_bytes_to_merge_at_max_space_in_pool = 1");
+        server.ask(&unmerged).await.unwrap();
+        // The same two rows come from a source that is gone and from the one that is there now, a month later.
+        let day = 86_400_000_000;
+        for (source, days, count) in [("old", 0, 3), ("new", 40, 2), ("new", 80, 1)] {
+            let (from, time) = (Origin { source, ..HERE }, Timestamp(at(0).0 + days * day));
+            let mut writer = destination.begin(part(&table, from, time, MODE)).await.unwrap();
+            writer.write(batch(&table, from, time, &rows(0..count))).await.unwrap();
+            writer.commit(Outcome::Complete).await.unwrap();
+        }
+        let seen = server.text(&format!("SELECT _cq_source_name, name FROM {name} FINAL ORDER BY name")).await;
+        assert_eq!(seen, "new\tn0000000\nold\tn0000002");
+    }
+}
+
+#[tokio::test]
+async fn stale_rows_go_from_a_table_with_a_projection() {
+    let server = Clickhouse::start();
+    let (table, destination) = (things("t"), server.open());
+    migrate(&*destination, &table).await.unwrap();
+    server.ask("ALTER TABLE t MODIFY SETTING deduplicate_merge_projection_mode = 'rebuild'").await.unwrap();
+    server.ask("ALTER TABLE t ADD PROJECTION p (SELECT region, count() GROUP BY region)").await.unwrap();
+    assert_eq!(write(&*destination, part(&table, HERE, at(0), MODE), &rows(0..9)).await.unwrap(), (9, 0));
+    assert_eq!(write(&*destination, part(&table, HERE, at(1), MODE), &rows(0..5)).await.unwrap(), (5, 4));
+    assert_eq!(server.rows(&table).await.len(), 5);
+}
+
+#[tokio::test]
+async fn what_was_changed_before_an_error_is_said() {
+    let server = Clickhouse::start();
+    let destination = server.open();
+    let narrow = typed(DataType::Int16, DataType::Int32);
+    let named = |table: &TableSchema, name: &str| {
+        let columns = table.columns.clone().split_off(4);
+        Arc::new(TableSchema::new(name, "Things.", None, things("t").scopes, columns))
+    };
+    let tables = |table: &TableSchema| ["a", "b", "c", "d"].map(|name| named(table, name));
+    destination.migrate(&tables(&narrow), MigrateMode::Safe).await.unwrap();
+    server.ask("ALTER TABLE c MODIFY SETTING deduplicate_merge_projection_mode = 'rebuild'").await.unwrap();
+    server.ask("ALTER TABLE c ADD PROJECTION p (SELECT number, count() GROUP BY number)").await.unwrap();
+    let wide = typed(DataType::Int64, DataType::Int32);
+    let error = destination.migrate(&tables(&wide), MigrateMode::Safe).await.unwrap_err().to_string();
+    assert!(error.starts_with("table c: ") && error.ends_with("changed before it and stay so: a, b"), "{error}");
+}
+
+#[tokio::test]
+async fn columns_that_the_server_takes_only_together_or_not_so_long_are_known() {
+    let server = Clickhouse::start();
+    let destination = server.open();
+    let with = |name: &str, more: &[(&str, DataType)]| {
+        let mut columns = things("t").columns.split_off(4);
+        let number = columns.iter().find(|column| column.name == "number").unwrap().clone();
+        columns.extend(more.iter().map(|(name, kind)| Column {
+            name: (*name).to_owned(),
+            kind: ColumnType::plain(kind.clone()),
+            ..number.clone()
+        }));
+        TableSchema::new(name, "Things.", None, things("t").scopes, columns)
+    };
+    let list = || DataType::new_list(DataType::Int64, true);
+    let table = with("t", &[("n.a", list()), ("n.b", list())]);
+    let error = migrate(&*destination, &table).await.unwrap_err().to_string();
+    assert!(error.contains("table t: ClickHouse would want the lists `n.a` and `n.b` to be of one length"), "{error}");
+    let binary = DataType::FixedSizeBinary(257);
+    migrate(&*destination, &with("u", &[("n.a", list()), ("m.b", list()), ("n.c", binary)])).await.unwrap();
+    assert_eq!(
+        server.text("SELECT type FROM system.columns WHERE table = 'u' AND name = 'n.c'").await,
+        "Nullable(String)"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
