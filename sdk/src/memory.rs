@@ -140,11 +140,12 @@ impl Budget {
         // A depth leaves room to those below it: from a half at the roots to next to nothing.
         let half = self.unreserved() / 2;
         let room = half + half * depth as u64 / DEPTHS as u64;
-        let admitted = shared.admitted[depth].fetch_add(1, Ordering::Relaxed);
-        if admitted > 0 && self.used().saturating_add(bytes) > room {
-            shared.admitted[depth].fetch_sub(1, Ordering::Relaxed);
-            return None;
-        }
+        // The number never holds a page that is not admitted: whoever is woken by the last one's end would take it for
+        // another page, and wait for ever.
+        let admit = |admitted: usize| {
+            (admitted == 0 || self.used().saturating_add(bytes) <= room).then(|| admitted + 1)
+        };
+        shared.admitted[depth].fetch_update(Ordering::AcqRel, Ordering::Acquire, admit).ok()?;
         let lease = Lease { budget: self.clone(), bytes: AtomicU64::new(0), depth: Some(depth) };
         lease.set(bytes);
         Some(lease)
@@ -226,7 +227,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(depth) = self.depth {
-            self.budget.0.admitted[depth].fetch_sub(1, Ordering::Relaxed);
+            self.budget.0.admitted[depth].fetch_sub(1, Ordering::AcqRel);
         }
         self.budget.free(self.bytes());
     }
@@ -285,6 +286,25 @@ mod tests {
         assert!(budget.is_tight());
         drop((held, root));
         assert!(!budget.is_tight());
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn nobody_waits_for_ever_where_only_one_at_a_time_is_admitted() {
+        let budget = Budget::new(100);
+        let held = budget.lease();
+        held.set(100);
+        let pages = (0..64).map(|_| {
+            let budget = budget.clone();
+            tokio::spawn(async move {
+                for _ in 0..500 {
+                    let _page = budget.admit(10, 0, async {}).await;
+                    tokio::task::yield_now().await;
+                }
+            })
+        });
+        let all = futures::future::join_all(pages.collect::<Vec<_>>());
+        tokio::time::timeout(Duration::from_secs(60), all).await.expect("nobody waits for ever");
+        assert_eq!(budget.used(), 100);
     }
 
     #[tokio::test]

@@ -34,8 +34,11 @@ for row in found.execute(sys.argv[2]).fetchall():
 const READ_CLICKHOUSE: &str = r#"
 import sys, urllib.request
 request = urllib.request.Request(sys.argv[1], data=sys.argv[2].encode(), headers={
-    "X-ClickHouse-User": "headwater", "X-ClickHouse-Key": "a pass/word", "X-ClickHouse-Database": "inventory"})
-print(urllib.request.urlopen(request).read().decode(), end="")
+    "X-ClickHouse-User": "headwater", "X-ClickHouse-Key": "a pass/word"})
+try:
+    print(urllib.request.urlopen(request).read().decode(), end="")
+except urllib.error.HTTPError as error:
+    sys.exit(error.read().decode())
 "#;
 
 /// Prints the rows of the objects below a prefix.
@@ -134,9 +137,9 @@ fn each_of_five_destinations_holds_the_same_rows() {
         for table in ORGANIZATION_TABLES {
             let expected = of_sqlite(headwater.folder(), table);
             all += expected.len() as u64;
-            let list = columns(table).join(", ");
+            let list: Vec<_> = columns(table).iter().map(|name| format!("{name}::VARCHAR")).collect();
             let file = headwater.folder().join("cloud.duckdb");
-            let query = format!("SELECT {list} FROM {table}");
+            let query = format!("SELECT {} FROM {table}", list.join(", "));
             assert_eq!(of_python(READ_DUCKDB, &[file.to_str().unwrap(), &query]), expected, "DuckDB's {table}");
             let other = headwater.folder().join("other.db");
             let copied = headwater.folder().join("copied");
@@ -145,7 +148,7 @@ fn each_of_five_destinations_holds_the_same_rows() {
             assert_eq!(of_sqlite(&copied, table), expected, "the {table} of SQLite by ADBC");
             let joined: Vec<_> = columns(table).iter().map(|name| format!("ifNull(toString({name}), '')")).collect();
             let query = format!("SELECT {} FROM {table} FINAL FORMAT TSVRaw", joined.join(" || '|' || "));
-            let url = format!("http://127.0.0.1:{}/", clickhouse.port());
+            let url = format!("http://127.0.0.1:{}/?database=inventory", clickhouse.port());
             assert_eq!(of_python(READ_CLICKHOUSE, &[&url, &query]), expected, "ClickHouse's {table}");
             let prefix = format!("cloud/{table}/");
             let objects = of_python(READ_S3, &[&[aws.endpoint(), &prefix][..], columns(table)].concat());
