@@ -92,18 +92,24 @@ pub fn list_get<T: Table, I: Send + 'static, L: List<I>, G: Get<T::Record>>(
         futures::stream::iter(items.into_iter().map(move |item| (item, lease.clone())))
     });
     let concurrency = cx.calls.concurrency();
-    let (calls, level) = (cx.calls.clone(), cx.level(ITEM));
-    let lookups = items.then(move |item| {
-        let calls = calls.clone();
-        async move { (item, calls.pass(level).await) }
+    let lookups = items.then({
+        let cx = cx.clone();
+        move |item| {
+            let cx = cx.clone();
+            // One after another, in the order in which they are taken: a later item that is admitted first would be held
+            // until an earlier one is there, which may wait for that memory.
+            async move {
+                let passed = cx.calls.pass(cx.level(ITEM)).await;
+                (item, passed, cx.admit_item().await)
+            }
+        }
     });
-    let lookups = lookups.map(move |((item, page), passed)| {
+    let lookups = lookups.map(move |((item, page), passed, lease)| {
         let (cx, detail) = (cx.clone(), detail.clone());
         async move {
             let item = item?;
             task::own(async move {
                 let (_page, _passed) = (page, passed);
-                let lease = cx.admit_item().await;
                 let call = detail(&cx, &item).get();
                 let found = found::<T, _>(&cx, "get", call, ignore).await.transpose();
                 Ok(Page { rows: found.into_iter().collect(), lease })

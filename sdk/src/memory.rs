@@ -142,9 +142,8 @@ impl Budget {
         let room = half + half * depth as u64 / DEPTHS as u64;
         // The number never holds a page that is not admitted: whoever is woken by the last one's end would take it for
         // another page, and wait for ever.
-        let admit = |admitted: usize| {
-            (admitted == 0 || self.used().saturating_add(bytes) <= room).then(|| admitted + 1)
-        };
+        let admit =
+            |admitted: usize| (admitted == 0 || self.used().saturating_add(bytes) <= room).then(|| admitted + 1);
         shared.admitted[depth].fetch_update(Ordering::AcqRel, Ordering::Acquire, admit).ok()?;
         let lease = Lease { budget: self.clone(), bytes: AtomicU64::new(0), depth: Some(depth) };
         lease.set(bytes);

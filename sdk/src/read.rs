@@ -154,12 +154,16 @@ impl<T: Table> Reader<T> {
             let page = Arc::new(page);
             futures::stream::iter(rows.into_iter().map(move |record| (record, Arc::clone(&page))))
         });
-        let (calls, level) = (cx.calls.clone(), cx.level(ROW));
-        let records = records.then(move |record| {
-            let calls = calls.clone();
-            async move { (record, calls.pass(level).await) }
+        let records = records.then(|record| {
+            let cx = cx.clone();
+            // One after another, in the order in which they are taken: a later row that is admitted first would be held
+            // until an earlier one is made, which may wait for that memory.
+            async move {
+                let passed = cx.calls.pass(cx.level(ROW)).await;
+                (record, passed, cx.admit_row().await)
+            }
         });
-        let made = records.map(|((record, page), passed)| {
+        let made = records.map(|((record, page), passed, lease)| {
             let cx = cx.clone();
             async move {
                 let record = match record {
@@ -168,7 +172,6 @@ impl<T: Table> Reader<T> {
                 };
                 task::own(async move {
                     let (_page, _passed) = (page, passed);
-                    let lease = cx.admit_row().await;
                     (T::row(&cx, record).await, Arc::new(lease))
                 })
                 .await

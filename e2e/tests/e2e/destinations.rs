@@ -128,9 +128,10 @@ fn each_of_five_destinations_holds_the_same_rows() {
     aws.call("s3", REGION, "create_bucket", &json!({ "Bucket": "lake" })).unwrap();
     let headwater = Headwater::new().unwrap().with_environment("CLICKHOUSE_URL", &clickhouse.url());
     let text = configuration(&server, aws.endpoint());
-    // The second one replaces all rows.
-    for _ in 0..2 {
-        let run = headwater.sync(&text).unwrap();
+    headwater.write("sync.yml", &text).unwrap();
+    // The second one replaces all rows, and has little memory.
+    for more in [&[][..], &["--memory", "48MiB"]] {
+        let run = headwater.run(&[&["sync", "sync.yml"], more].concat()).unwrap();
         assert_eq!(run.code, Some(0), "{}", run.output());
         assert!(!run.output().contains("pass"), "a password was shown: {}", run.output());
         let mut all = 0;
