@@ -11,6 +11,7 @@ pub mod local_aws;
 pub mod local_clickhouse;
 pub mod local_postgresql;
 mod output;
+mod small_disk;
 mod unsupported;
 
 pub use environment::isolate;
@@ -18,6 +19,7 @@ pub use headwater::{Headwater, Run};
 pub use local_aws::{LocalAws, Settings};
 pub use local_clickhouse::LocalClickhouse;
 pub use local_postgresql::LocalPostgresql;
+pub use small_disk::SmallDisk;
 pub use unsupported::unsupported;
 
 /// The environment variable that names the Python interpreter of the tests.
