@@ -33,6 +33,11 @@ impl Scratch for Unnamed {
     fn file(&self) -> Result<File> {
         self.0.try_clone().map_err(temporary)
     }
+
+    fn place(&self) -> String {
+        let folder = std::env::temp_dir();
+        format!("in {}; name a folder with enough space in the environment variable TMPDIR", folder.display())
+    }
 }
 
 fn temporary(error: std::io::Error) -> Error {

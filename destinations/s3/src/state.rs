@@ -61,10 +61,6 @@ impl Open {
     }
 }
 
-fn unused() -> Error {
-    Error::fatal("the state of the sync is added to before it has begun")
-}
-
 impl State {
     /// Nothing is asked yet.
     pub fn new(bucket: Arc<Bucket>, key: &str) -> Self {
@@ -186,9 +182,9 @@ impl StateStore for State {
     /// Takes the run over, so that a process that still runs it cannot add to it any more.
     async fn resume(&self, sync_time: Timestamp) -> Result<()> {
         let mut open = self.open.lock().await;
-        let (Some(saved), _) = saved::parse(open.head.as_bytes()) else { return Err(unused()) };
+        let (Some(saved), _) = saved::parse(open.head.as_bytes()) else { return Err(saved::not_begun()) };
         if saved.sync_time != sync_time {
-            return Err(unused());
+            return Err(saved::not_begun());
         }
         // What was put down is under the earlier word, so it is written once more under the new one.
         let run = Uuid::new_v4().simple().to_string();
@@ -206,7 +202,7 @@ impl StateStore for State {
     async fn add(&self, units: &[UnitHash]) -> Result<()> {
         let mut open = self.open.lock().await;
         if open.head.is_empty() {
-            return Err(unused());
+            return Err(saved::not_begun());
         }
         let mut next = open.clone();
         next.lines.push_str(&saved::lines(units));

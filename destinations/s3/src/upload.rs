@@ -64,7 +64,7 @@ impl Room {
         let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
         // The semaphore is never closed, so room always comes.
         let permit = Arc::clone(&self.permits).acquire_many_owned(wanted).await.ok();
-        let mut share = self.memory.share();
+        let share = self.memory.share();
         share.set(bytes + CONNECTION);
         Taken { _permit: permit, _share: share }
     }
