@@ -13,7 +13,7 @@ use headwater_sdk::{Error, Result, SavedRun, StateStore, Timestamp, UnitHash, Uu
 use tokio::sync::Mutex;
 
 use crate::bucket::Bucket;
-use crate::errors::{explain, is_missing, is_refused};
+use crate::errors::{Conflicts, explain, is_missing, is_refused};
 
 /// Units are put down for good when they are so many bytes of lines.
 const MANY: usize = 64 << 10;
@@ -109,22 +109,32 @@ impl State {
     /// Replaces the first object by what is to be in it, while it is the one that is known.
     async fn replace(&self, open: &mut Open, next: Open) -> Result<()> {
         let (settings, name, text) = (&self.bucket.settings, self.first(), next.text());
-        let call = self.bucket.client().await?.put_object().bucket(&settings.bucket).key(&name);
-        let call = call.set_if_match(open.tag.clone()).set_if_none_match(open.tag.is_none().then(|| "*".to_owned()));
-        let call = call.content_type("text/plain").body(ByteStream::from(text.clone().into_bytes()));
-        let tag = match call.send().await {
-            Ok(put) => put.e_tag,
-            Err(failure) if is_refused(&failure) || is_missing(&failure) => match self.get(&name).await? {
-                // The answer to this very call was lost, and it was made again.
-                Some((found, tag)) if found == text => tag,
-                _ => {
-                    return Err(Error::destination(format!(
-                        "another sync of this configuration has begun, and has its state in {name} of the bucket {}",
-                        settings.bucket
-                    )));
+        let client = self.bucket.client().await?;
+        let mut conflicts = Conflicts::default();
+        let tag = loop {
+            let call = settings.dress(client.put_object()).key(&name);
+            let call =
+                call.set_if_match(open.tag.clone()).set_if_none_match(open.tag.is_none().then(|| "*".to_owned()));
+            let call = call.content_type("text/plain").body(ByteStream::from(text.clone().into_bytes()));
+            match call.send().await {
+                Ok(put) => break put.e_tag,
+                Err(failure) if is_refused(&failure) || is_missing(&failure) => match self.get(&name).await? {
+                    // The answer to this very call was lost, and it was made again.
+                    Some((found, tag)) if found == text => break tag,
+                    _ => {
+                        return Err(Error::destination(format!(
+                            "another sync of this configuration has begun, and has its state in {name} of the bucket {}",
+                            settings.bucket
+                        )));
+                    }
+                },
+                Err(failure) => {
+                    let error = explain("PutObject", &failure, settings);
+                    if !conflicts.again(&error, settings).await {
+                        return Err(error.while_doing(name));
+                    }
                 }
-            },
-            Err(failure) => return Err(explain("PutObject", &failure, settings).while_doing(name)),
+            }
         };
         *open = Open { tag, seen: true, ..next };
         Ok(())
@@ -133,7 +143,7 @@ impl State {
     /// Puts units down for good. The object is nobody else's, because the run's word is in its name.
     async fn put_down(&self, run: &str, number: u32, lines: &str) -> Result<()> {
         let (settings, name) = (&self.bucket.settings, self.other(run, number));
-        let call = self.bucket.client().await?.put_object().bucket(&settings.bucket).key(&name);
+        let call = settings.dress(self.bucket.client().await?.put_object()).key(&name);
         let call = call.content_type("text/plain").body(ByteStream::from(lines.as_bytes().to_vec()));
         let put = call.send().await.map_err(|failure| explain("PutObject", &failure, settings).while_doing(name));
         put.map(|_| ())
