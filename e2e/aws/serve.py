@@ -71,12 +71,13 @@ class Orders:
                     os._exit(3)
                 self.left -= 1
             self.answered += 1
-            failure = next((failure for failure in self.failures if failure[2] > 0 and failure[3] in text), None)
-            if failure:
-                failure[2] -= 1
             loss = next((loss for loss in self.losses if loss[0] > 0 and loss[1] in text), None)
+            failure = next((failure for failure in self.failures if failure[2] > 0 and failure[3] in text), None)
             if loss:
                 loss[0] -= 1
+                failure = None
+            if failure:
+                failure[2] -= 1
         if failure:
             return refuse(environ, start_response, failure[0], failure[1])
         if self.demanded and is_put_without(environ, self.demanded):

@@ -173,8 +173,9 @@ async fn an_answer_that_is_lost_is_no_failure() {
     let bucket = Bucket::on(&server).await;
     let destination = ready(json(&bucket), &Budget::new(LITTLE)).await;
     for (sync, outcome) in [(0, Outcome::Partial), (1, Outcome::Complete)] {
-        // It is called again, and there is no such upload any more; or the object is in its own way.
+        // It is called again, and there is no such upload any more, which moto does not say by itself.
         server.order("lose 1 <CompleteMultipartUpload").unwrap();
+        server.order("fail 404 NoSuchUpload 1 <CompleteMultipartUpload").unwrap();
         let all = large(sync..16_000);
         let written = write(&*destination, sync, &all, outcome).await.unwrap();
         assert_eq!(written, Committed { written: all.len() as u64, ..Committed::default() });
