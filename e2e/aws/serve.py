@@ -7,6 +7,9 @@ order is answered with a line on standard output:
     die-after N            answer N more calls of the service, and end without a word at the next one
     fail STATUS CODE N TEXT
                            answer the next N calls in whose path or body TEXT stands with an error of AWS's form
+    lose N TEXT            do what the next N calls ask for in whose path or body TEXT stands, and cut their connections
+                           instead of answering
+    demand HEADER          from now on refuse objects that are put without a header, as a bucket's policy does
     check-credentials      from now on answer only to those who sign with a key that was made here, and allow them
                            no more than their policies do
     check-regions          from now on send those on who look for a bucket of S3 in another region than its own
@@ -17,6 +20,7 @@ import functools
 import io
 import os
 import re
+import socket
 import sys
 import threading
 from xml.sax.saxutils import escape
@@ -47,6 +51,8 @@ class Orders:
         self.left = None
         self.regions = False
         self.failures = []
+        self.losses = []
+        self.demanded = None
 
     def __call__(self, environ, start_response):
         # Moto's own controls are no calls of the service.
@@ -65,11 +71,21 @@ class Orders:
                     os._exit(3)
                 self.left -= 1
             self.answered += 1
+            loss = next((loss for loss in self.losses if loss[0] > 0 and loss[1] in text), None)
             failure = next((failure for failure in self.failures if failure[2] > 0 and failure[3] in text), None)
+            if loss:
+                loss[0] -= 1
+                failure = None
             if failure:
                 failure[2] -= 1
         if failure:
             return refuse(environ, start_response, failure[0], failure[1])
+        if self.demanded and is_put_without(environ, self.demanded):
+            return refuse(environ, start_response, "403", "AccessDenied")
+        if loss:
+            b"".join(self.app(environ, lambda *_: None))
+            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+            raise ConnectionError("ordered by a test")
         elsewhere = self.regions and other_region(environ)
         if elsewhere:
             return refuse(environ, start_response, "301", "PermanentRedirect", [("x-amz-bucket-region", elsewhere)])
@@ -86,6 +102,11 @@ class Orders:
             elif word == "fail":
                 status, code, times, text = rest.split(" ", 3)
                 self.failures.append([status, code, int(times), text])
+            elif word == "lose":
+                times, text = rest.split(" ", 1)
+                self.losses.append([int(times), text])
+            elif word == "demand":
+                self.demanded = rest
             elif word == "check-credentials":
                 settings.INITIAL_NO_AUTH_ACTION_COUNT = 0
             elif word == "check-regions":
@@ -95,6 +116,15 @@ class Orders:
             else:
                 return f"unknown order {word!r}"
         return "done"
+
+
+def is_put_without(environ, header):
+    """Whether a call makes an object, whole or as an upload in parts, and has not the header."""
+    query = environ.get("QUERY_STRING", "")
+    whole = environ["REQUEST_METHOD"] == "PUT" and "partNumber" not in query
+    in_parts = environ["REQUEST_METHOD"] == "POST" and query.startswith("uploads")
+    name = "HTTP_" + header.upper().replace("-", "_")
+    return (whole or in_parts) and "/" in environ["PATH_INFO"].strip("/") and name not in environ
 
 
 def rename(app, environ, start_response, wrong, right):

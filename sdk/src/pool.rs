@@ -40,6 +40,11 @@ impl Pool {
         Self(Arc::new(Shared { budget: budget.clone(), held: AtomicU64::new(0) }))
     }
 
+    /// Bytes that all parts hold.
+    pub fn held(&self) -> u64 {
+        self.0.held.load(Ordering::Relaxed)
+    }
+
     /// For a part that holds nothing yet.
     pub fn share(&self) -> Share {
         Share { pool: self.clone(), lease: self.0.budget.lease() }

@@ -36,8 +36,8 @@ pub fn error<E: Failure>(call: &str, failure: &SdkError<E, HttpResponse>) -> Err
         SdkError::TimeoutError(_) => Error::new(Class::Transient, "no answer in time").with_code("Timeout"),
         SdkError::DispatchFailure(cause) => {
             let cause = cause.as_connector_error().map_or(failure as &dyn StdError, |error| error);
-            match refused_role(cause) {
-                Some(error) => error,
+            match find::<CredentialsError>(cause) {
+                Some(failure) => credentials_error(failure),
                 None => connection_error(&causes(cause)),
             }
         }
@@ -48,21 +48,27 @@ pub fn error<E: Failure>(call: &str, failure: &SdkError<E, HttpResponse>) -> Err
     error.while_doing(call)
 }
 
+/// The first of an error and its causes that is of a type.
+pub(crate) fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
+    std::iter::successors(Some(error), |&error| error.source()).find_map(|error| error.downcast_ref())
+}
+
 /// The service's refusal to assume a role, where that is what credentials could not be had for.
 fn refused_role(error: &(dyn StdError + 'static)) -> Option<Error> {
-    let mut next = Some(error);
-    while let Some(cause) = next {
-        if let Some(refusal) = cause.downcast_ref::<SdkError<AssumeRoleError, HttpResponse>>() {
-            return Some(self::error("sts AssumeRole", refusal));
-        }
-        next = cause.source();
-    }
-    None
+    let refusal = find::<SdkError<AssumeRoleError, HttpResponse>>(error)?;
+    Some(self::error("sts AssumeRole", refusal))
 }
 
 /// Why there are no credentials.
 pub fn credentials_error(failure: &CredentialsError) -> Error {
-    refused_role(failure).unwrap_or_else(|| no_credentials(&causes(failure)))
+    let text = causes(failure);
+    if is_certificate(&text) {
+        // It has not the code of the server that is called, which is another one.
+        let root = root(&text);
+        let who = "no credentials: the certificate of the server that gives them is not accepted";
+        return Error::fatal(format!("{who}: {root}"));
+    }
+    refused_role(failure).unwrap_or_else(|| no_credentials(&text))
 }
 
 /// How long the service asks to wait: in seconds, or in milliseconds by a header of AWS's own.
@@ -121,24 +127,27 @@ fn service_error(call: &str, error: &impl ProvideErrorMetadata, status: u16) -> 
 
 fn no_credentials(text: &str) -> Error {
     // The chain of providers tells all that it tried; the first sentence says what came of it.
-    let first = text.split(". Attempted").next().unwrap_or(text).rsplit(": ").next().unwrap_or(text);
+    let first = root(text.split(". Attempted").next().unwrap_or(text));
     Error::new(Class::Denied, format!("no credentials: {first}")).with_code("NoCredentials")
 }
 
+/// What the operating system says stands last; what stands before it names the layers of the HTTP client.
+fn root(text: &str) -> &str {
+    text.rsplit(": ").next().unwrap_or(text)
+}
+
+fn is_certificate(text: &str) -> bool {
+    text.to_lowercase().contains("invalid peer certificate")
+}
+
 fn connection_error(text: &str) -> Error {
-    // Credentials that cannot be had fail before anything is sent.
-    let lower = text.to_lowercase();
-    if lower.contains("credential") || lower.contains("sso") || lower.contains("token") && lower.contains("expired") {
-        return no_credentials(text);
-    }
-    // What the operating system says stands last; what stands before it names the layers of the HTTP client.
-    let root = text.rsplit(": ").next().unwrap_or(text);
+    let (lower, root) = (text.to_lowercase(), root(text));
     let unknown_name = lower.contains("dns error") || lower.contains("failed to lookup address");
     if unknown_name && !lower.contains("temporary") && !lower.contains("try again") {
         let message = format!("the service has no endpoint in this region, or its name cannot be looked up: {root}");
         return Error::new(Class::Unsupported, message).with_code(NO_ENDPOINT);
     }
-    if lower.contains("invalid peer certificate") {
+    if is_certificate(text) {
         return Error::fatal(format!("the server's certificate is not accepted: {root}")).with_code(CERTIFICATE);
     }
     Error::new(Class::Transient, format!("no connection: {root}")).with_code("Connection")
@@ -233,6 +242,7 @@ fn by_status(status: u16) -> Class {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aws_smithy_runtime_api::client::result::ConnectorError;
 
     #[test]
     fn classes_by_code_and_status() {
@@ -303,5 +313,22 @@ mod tests {
         let untrusted = connection_error("client error (Connect): invalid peer certificate: UnknownIssuer");
         assert_eq!((untrusted.class, untrusted.code.as_deref()), (Class::Fatal, Some(CERTIFICATE)));
         assert_eq!(connection_error("tcp connect error: Connection refused (os error 111)").class, Class::Transient);
+    }
+
+    #[test]
+    fn credentials_are_told_by_the_error_and_not_by_its_words() {
+        let failed = |source: Box<dyn StdError + Send + Sync>| {
+            let failure: SdkError<aws_smithy_types::error::ErrorMetadata, HttpResponse> =
+                SdkError::dispatch_failure(ConnectorError::other(source, None));
+            error("s3 PutObject", &failure)
+        };
+        let missing = failed(CredentialsError::not_loaded("no profile `sso`").into());
+        assert_eq!((missing.class, missing.code.as_deref()), (Class::Denied, Some("NoCredentials")));
+        let untrusted = "invalid peer certificate: certificate not valid for name \"credentials.sso.example.com\"";
+        let endpoint = failed(untrusted.into());
+        assert_eq!((endpoint.class, endpoint.code.as_deref()), (Class::Fatal, Some(CERTIFICATE)));
+        let giver = failed(CredentialsError::provider_error(untrusted).into());
+        assert_eq!((giver.class, giver.code.as_deref()), (Class::Fatal, None));
+        assert!(giver.to_string().contains("no credentials: the certificate of the server that gives them"), "{giver}");
     }
 }

@@ -3,7 +3,7 @@
 //! Its first line says what run it is, and each other line is a unit that is done. A process that is killed may leave a
 //! line in the middle; reading ends there, and the next line is written in its place.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -82,10 +82,6 @@ impl Open {
     }
 }
 
-fn unused() -> Error {
-    Error::fatal("the state of the sync is added to before it has begun")
-}
-
 #[async_trait]
 impl StateStore for State {
     async fn load(&self) -> Result<Option<SavedRun>> {
@@ -106,11 +102,11 @@ impl StateStore for State {
             if open.is_none() {
                 let parent = path.parent().unwrap_or(Path::new(""));
                 local::check_folder_or_above(parent)?;
-                fs::create_dir_all(parent).map_err(temporary::failed(parent))?;
+                folder.names().make(parent)?;
                 *open = Open::new(path, true)?;
-                folder.touched(path);
+                folder.names().settle(path)?;
             }
-            let open = open.as_mut().ok_or_else(unused)?;
+            let open = open.as_mut().ok_or_else(saved::not_begun)?;
             open.file.set_len(0).map_err(&failed)?;
             open.end = 0;
             open.write(&head).map_err(failed)
@@ -121,7 +117,7 @@ impl StateStore for State {
     async fn resume(&self, _sync_time: Timestamp) -> Result<()> {
         // The file was locked when the run was loaded, so it is still the one.
         self.work(|_, path, open| {
-            let open = open.as_mut().ok_or_else(unused)?;
+            let open = open.as_mut().ok_or_else(saved::not_begun)?;
             open.file.set_len(open.end).map_err(temporary::failed(path))
         })
         .await
@@ -129,10 +125,8 @@ impl StateStore for State {
 
     async fn add(&self, units: &[UnitHash]) -> Result<()> {
         let lines = saved::lines(units);
-        self.work(move |folder, path, open| {
-            let open = open.as_mut().ok_or_else(unused)?;
-            // No unit is said to be done whose files a power cut could still take away.
-            folder.settle()?;
+        self.work(move |_, path, open| {
+            let open = open.as_mut().ok_or_else(saved::not_begun)?;
             open.write(&lines).map_err(temporary::failed(path))
         })
         .await
@@ -140,7 +134,7 @@ impl StateStore for State {
 
     async fn clear(&self) -> Result<()> {
         self.work(|_, path, open| {
-            let open = open.as_mut().ok_or_else(unused)?;
+            let open = open.as_mut().ok_or_else(saved::not_begun)?;
             // The file itself stays: another process may be about to lock it.
             open.end = 0;
             open.file.set_len(0).map_err(temporary::failed(path))

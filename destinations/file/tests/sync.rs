@@ -8,13 +8,22 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use common::*;
+use headwater_e2e::SmallDisk;
 use headwater_file::{Compression, Format, FormatSpec, Spec, destination};
-use headwater_sdk::arrow::array::{Array, AsArray, BinaryArray, RecordBatch};
-use headwater_sdk::arrow::compute::concat_batches;
+use headwater_sdk::arrow::array::{
+    Array, ArrayRef, AsArray, BinaryArray, Int32Array, Int64Array, ListArray, RecordBatch, StructArray,
+};
+use headwater_sdk::arrow::buffer::OffsetBuffer;
+use headwater_sdk::arrow::compute::{CastOptions, cast_with_options, concat_batches};
+use headwater_sdk::arrow::datatypes::{DataType, Date32Type, Field, Fields, TimeUnit};
 use headwater_sdk::destination::MigrateMode;
-use headwater_sdk::{Committed, Destination, Outcome, TableSchema, WriteMode};
+use headwater_sdk::plan::Change;
+use headwater_sdk::{
+    Budget, Class, Column, ColumnType, Committed, Destination, Outcome, TablePlan, TableSchema, WriteMode, testing,
+};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tempfile::TempDir;
 
@@ -337,7 +346,10 @@ async fn a_dropped_part_leaves_no_file() {
 
     // What a process that was killed left behind goes with the next sync.
     fs::create_dir(folder.path().join("out/t")).unwrap();
-    fs::write(folder.path().join("out/t/.headwater-0.tmp"), "x").unwrap();
+    let left = folder.path().join("out/t/.headwater-0.tmp");
+    fs::write(&left, "x").unwrap();
+    let long_ago = SystemTime::now() - Duration::from_secs(3 * 24 * 3600);
+    File::options().write(true).open(&left).unwrap().set_modified(long_ago).unwrap();
     fs::write(folder.path().join("out/t/keep.csv"), "x").unwrap();
     ready(spec(&folder, Format::Csv)).await;
     assert_eq!(files(&folder.path().join("out")), ["t/keep.csv"]);
@@ -412,6 +424,157 @@ async fn a_folder_that_cannot_be_written_is_said_and_nothing_is_made() {
     destination(Spec { path, ..Spec::default() }).unwrap().check().await.unwrap();
     assert_eq!(files(folder.path()), ["file"]);
     assert!(!folder.path().join("new").exists());
+}
+
+#[tokio::test]
+async fn a_plan_says_what_a_sync_would_fail_at() {
+    let folder = TempDir::new().unwrap();
+    let plan = async |spec: Spec, table: TableSchema| {
+        let plan = destination(spec).unwrap().plan(&[Arc::new(table)], MigrateMode::Safe).await;
+        plan.map(|mut plans| plans.remove(0)).map_err(|error| error.to_string())
+    };
+    assert_eq!(plan(spec(&folder, Format::Parquet), every_type("t")).await, Ok(TablePlan::fits("t")));
+    let empty = DataType::Struct(Fields::empty());
+    let table = testing::things::table("odd", vec![Column::new("odd", ColumnType::plain(empty), "")]);
+    let blocked = plan(spec(&folder, Format::Parquet), table.clone()).await.unwrap();
+    let [Change::Blocked { why, forceable: false }] = blocked.changes.as_slice() else { panic!("{blocked:?}") };
+    let migrated = destination(spec(&folder, Format::Parquet)).unwrap();
+    let error = migrated.migrate(&[Arc::new(table.clone())], MigrateMode::Safe).await.unwrap_err().to_string();
+    assert!(error == *why && error.contains("table odd"), "{error}\n{why}");
+    assert_eq!(plan(spec(&folder, Format::Csv), table).await, Ok(TablePlan::fits("odd")));
+    fs::write(folder.path().join("out"), "x").unwrap();
+    let error = plan(spec(&folder, Format::Parquet), every_type("t")).await.unwrap_err();
+    assert!(error.contains("out is a file, not a folder"), "{error}");
+}
+
+#[tokio::test]
+async fn times_are_what_they_are_to_those_who_do_not_know_arrow() {
+    let folder = TempDir::new().unwrap();
+    let list = |item: DataType| DataType::List(Arc::new(Field::new("item", item, true)));
+    let seconds = DataType::Timestamp(TimeUnit::Second, Some("UTC".into()));
+    let kinds = [
+        ("time", seconds.clone(), "TIMESTAMP(MILLIS,true)"),
+        ("local", DataType::Timestamp(TimeUnit::Second, None), "TIMESTAMP(MILLIS,false)"),
+        ("clock", DataType::Time32(TimeUnit::Second), "TIME(MILLIS,false)"),
+        ("day", DataType::Date64, "DATE"),
+        ("times", list(seconds), "TIMESTAMP(MILLIS,true)"),
+        ("days", DataType::Struct(vec![Field::new("day", DataType::Date64, true)].into()), "DATE"),
+    ];
+    let columns = kinds.iter().map(|(name, kind, _)| Column::new(*name, ColumnType::plain(kind.clone()), ""));
+    let table = testing::things::table("t", columns.collect());
+    let write = async |sync: i64, numbers: &[i64]| {
+        let strict = CastOptions { safe: false, ..CastOptions::default() };
+        let array = |kind: &DataType| -> ArrayRef {
+            let values: ArrayRef = match kind {
+                DataType::Time32(_) => Arc::new(Int32Array::from_iter_values(numbers.iter().map(|_| 86_399))),
+                _ => Arc::new(Int64Array::from(numbers.to_vec())),
+            };
+            cast_with_options(&values, kind, &strict).unwrap()
+        };
+        let arrays = kinds.iter().map(|(_, kind, _)| match kind {
+            DataType::List(_) => array(&kinds[0].1),
+            DataType::Struct(fields) => {
+                Arc::new(StructArray::new(fields.clone(), vec![array(&DataType::Date64)], None))
+            }
+            kind => array(kind),
+        });
+        let mut arrays: Vec<ArrayRef> = arrays.collect();
+        let offsets = OffsetBuffer::from_lengths(vec![1; numbers.len()]);
+        let item = Arc::new(Field::new("item", kinds[0].1.clone(), true));
+        arrays[4] = Arc::new(ListArray::new(item, offsets, Arc::clone(&arrays[4]), None));
+        let names: Vec<String> = numbers.iter().map(i64::to_string).collect();
+        let part = testing::part(&table, HERE, at(sync), DELETE_STALE);
+        let destination = destination(spec(&folder, Format::Parquet)).unwrap();
+        let mut writer = destination.begin(part.clone()).await?;
+        writer.write(testing::things::batch_of(&table, HERE, part.sync_time, &names, arrays)).await?;
+        writer.commit(COMPLETE).await
+    };
+    let days: i64 = 20_000 * 86_400_000;
+    assert_eq!(write(0, &[days, -days, 0, 0]).await.unwrap(), committed(3, 0), "one key comes twice");
+    let path = folder.path().join("out").join(&files(&folder.path().join("out"))[0]);
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(&path).unwrap()).unwrap();
+    for (name, _, expected) in &kinds {
+        let leaf = reader.parquet_schema().columns().iter().find(|leaf| leaf.path().parts()[0] == *name).unwrap();
+        let kind = format!("{:?}", leaf.logical_type_ref().unwrap());
+        let mut schema = Vec::new();
+        parquet::schema::printer::print_schema(&mut schema, reader.parquet_schema().root_schema());
+        let schema = String::from_utf8(schema).unwrap();
+        assert!(schema.contains(&format!("{} ({expected})", leaf.name())), "{kind}\n{schema}");
+    }
+    // The Arrow schema that the file keeps says the same.
+    let read = parquet(&path);
+    for (name, kind, _) in &kinds {
+        let column = read.column_by_name(name).unwrap();
+        assert_ne!(column.data_type(), kind, "{name}");
+        let back = headwater_sdk::arrow::compute::cast(column, kind).unwrap();
+        assert_eq!(back.data_type(), kind);
+    }
+    assert_eq!(read.column_by_name("day").unwrap().as_primitive::<Date32Type>().values(), &[20_000, -20_000, 0]);
+    for (number, why) in [(1, "a date with a time of day"), (i64::MAX / 86_400_000 * 86_400_000, "column time")] {
+        let error = write(1, &[number]).await.unwrap_err();
+        assert!(error.class == Class::Rejected && error.to_string().contains(why), "{error}");
+    }
+    assert_eq!(parquet(&path).num_rows(), 3, "the earlier file stays");
+}
+
+#[tokio::test]
+async fn a_full_disk_fails_the_unit_and_leaves_nothing_behind() {
+    for format in [Format::Parquet, Format::Jsonl] {
+        let Some(disk) = SmallDisk::or_skip(4) else { return };
+        let root = disk.path().join("out");
+        let spec = Spec { path: root.display().to_string(), format, ..Spec::default() };
+        let (table, budget) = (testing::things("t"), Budget::new(16 << 20));
+        let destination = destination(spec).unwrap();
+        destination.use_memory(&budget);
+        destination.migrate(&[Arc::new(table.clone())], MigrateMode::Safe).await.unwrap();
+        let write = async |from: testing::Origin, sync: i64, rows: std::ops::Range<i64>| {
+            let part = testing::part(&table, from, at(sync), DELETE_STALE);
+            let mut writer = destination.begin(part).await.unwrap();
+            let mut rng = fastrand::Rng::with_seed(7);
+            for number in rows {
+                // What cannot be compressed.
+                let text: String = (0..4000).map(|_| rng.alphanumeric()).collect();
+                let row = testing::Item { text: Some(text), ..testing::thing(&number.to_string(), number) };
+                writer.write(testing::batch(&table, from, at(sync), &[row])).await?;
+            }
+            writer.commit(COMPLETE).await
+        };
+        assert_eq!(write(HERE, 0, 0..100).await.unwrap(), committed(100, 0));
+        let (before, earlier) = (files(&root), fs::read(root.join(&files(&root)[0])).unwrap());
+        for (from, sync) in [(HERE, 1), (THERE, 1)] {
+            let error = write(from, sync, 0..2500).await.unwrap_err().to_string();
+            assert!(
+                error.contains("No space left on device") && error.contains(&root.display().to_string()),
+                "{error}"
+            );
+        }
+        assert_eq!((files(&root), fs::read(root.join(&before[0])).unwrap()), (before, earlier));
+        assert_eq!(budget.used(), 0);
+        // With room again, all is well.
+        assert_eq!(write(HERE, 2, 0..200).await.unwrap(), committed(200, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_partial_unit_never_takes_the_place_of_a_file_of_another_sync() {
+    let folder = TempDir::new().unwrap();
+    let table = every_type("t");
+    let file = "t/aws.123456789012.eu-west-1.parquet";
+    // All look for a file at the same moment, and find none.
+    let destination: Arc<dyn Destination> = Arc::from(ready(spec(&folder, Format::Parquet)).await);
+    let mut writers = Vec::new();
+    for name in ["a", "b", "c", "d", "e", "f", "g", "h"] {
+        let mut writer = destination.begin(part(&table, HERE, NOW, DELETE_STALE)).await.unwrap();
+        writer.write(batch(&table, HERE, NOW, &rows(&[name]))).await.unwrap();
+        writers.push(writer);
+    }
+    let commits: Vec<_> = writers.into_iter().map(|writer| tokio::spawn(writer.commit(Outcome::Partial))).collect();
+    let mut written = 0;
+    for commit in commits {
+        written += commit.await.unwrap().unwrap().written;
+    }
+    assert_eq!(written, 1);
+    assert_eq!(files(&folder.path().join("out")), [file]);
 }
 
 #[tokio::test]

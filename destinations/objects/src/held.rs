@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::arrow::compute::concat_batches;
 use headwater_sdk::arrow::datatypes::SchemaRef;
-use headwater_sdk::pool::batch_bytes;
+use headwater_sdk::pool::{Share, batch_bytes};
 use headwater_sdk::{Error, Result};
 
-use crate::memory::{Memory, Share};
+use crate::memory::Memory;
 use crate::spill::{Disk, Spilled};
 
 /// Batches of fewer rows are joined, because an array takes room of its own.
@@ -186,7 +186,7 @@ impl Rows {
     ) -> Result<()> {
         let most = memory.row_group();
         let _right = memory.read_back(self.on_disk().min(most));
-        let mut read = memory.share();
+        let read = memory.share();
         let mut group = Vec::new();
         let mut size = 0;
         for spilled in mem::take(&mut self.spilled) {

@@ -10,8 +10,9 @@
 //! | Arrow | Parquet | JSON Lines | CSV |
 //! | --- | --- | --- | --- |
 //! | bool, numbers, text | the same | bool, number, string; NaN and infinities are null | the same; `NaN`, `inf` |
-//! | timestamps | TIMESTAMP in UTC | RFC 3339, `2026-11-21T08:59:02.123456Z` | as in JSON Lines |
+//! | timestamps | TIMESTAMP in UTC; seconds as milliseconds | RFC 3339, `2026-11-21T08:59:02.123456Z` | as in JSON Lines |
 //! | decimals | DECIMAL | string | the digits |
+//! | date64 | DATE; with a time of day it is refused | string | the same text |
 //! | binary | BYTE_ARRAY | base64 | base64 |
 //! | json | STRING of logical type JSON | the JSON value itself | JSON text |
 //! | uuid, inet, mac | STRING: hyphenated, CIDR, `aa:bb:…` | string | the same text |
@@ -22,9 +23,9 @@
 //! either. Parquet files keep the Arrow schema with CloudQuery's metadata; a column that was of one of its extension
 //! types says so in the field's metadata `headwater:type`. CSV is RFC 4180 with a header. All text is UTF-8.
 //!
-//! Where an API lists a row twice within a unit, the last one is kept. For this the `_cq_id` of the rows of open units
-//! are remembered, up to a million (about 60 MB) and an eighth of the memory; rows beyond are written as they come. In
-//! `append`, and for tables without a key, all rows are written.
+//! Where an API lists a row twice within a unit, the last one is kept. For this the keys of the rows of open units are
+//! remembered (128 bits of a hash), up to a million (about 60 MB) and an eighth of the memory; rows beyond are written as
+//! they come, which is said once. In `append`, and for tables without a key, all rows are written.
 //!
 //! Rows wait in memory until they are enough for a row group of 64 MiB (an eighth of the memory where that is less) or
 //! the unit has finished; then they are encoded, column by column, into a file on the local disk. What is more than a
@@ -46,8 +47,9 @@ mod store;
 mod template;
 
 pub use format::{Compression, Format, FormatSpec, Layout, Settings};
-pub use memory::{Memory, Share};
+pub use headwater_sdk::pool::Share;
+pub use memory::Memory;
 pub use names::plain as safe_name;
 pub use objects::Objects;
-pub use store::{Place, Scratch, Store};
+pub use store::{Out, Place, Scratch, Store};
 pub use template::Template;

@@ -1,10 +1,9 @@
 //! What the destination holds in memory: at most about a quarter of the run's budget, over all open parts.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use headwater_sdk::Budget;
-use headwater_sdk::memory::Lease;
+use headwater_sdk::pool::{Pool, Share};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 /// A row group is written when a part has this many bytes in Arrow's form.
@@ -32,18 +31,11 @@ pub struct Memory(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     budget: Budget,
-    used: AtomicU64,
+    pool: Pool,
     turns: Arc<Semaphore>,
     files: Arc<Semaphore>,
     reads: Semaphore,
     most_reads: u32,
-}
-
-/// Bytes of [`Memory`] that someone holds; dropping it gives them back.
-#[derive(Debug)]
-pub struct Share {
-    memory: Memory,
-    lease: Lease,
 }
 
 impl Default for Memory {
@@ -61,7 +53,7 @@ impl Memory {
         let reads = (row_group(budget) / READ).max(1);
         Self(Arc::new(Shared {
             budget: budget.clone(),
-            used: AtomicU64::new(0),
+            pool: Pool::new(budget),
             turns: Arc::new(permits((allowed / ENCODER).clamp(1, processors))),
             files: Arc::new(permits((allowed / 8 / OPEN_FILE).clamp(4, OPEN_FILES))),
             reads: permits(reads),
@@ -71,12 +63,12 @@ impl Memory {
 
     /// Counts something that is about to be held.
     pub fn share(&self) -> Share {
-        Share { memory: self.clone(), lease: self.0.budget.lease() }
+        self.0.pool.share()
     }
 
     /// Bytes that are to be given up, so that there is some room again; 0 while no more is held than is allowed.
     pub fn excess(&self) -> u64 {
-        let (used, allowed) = (self.0.used.load(Ordering::Relaxed), self.allowed());
+        let (used, allowed) = (self.0.pool.held(), self.allowed());
         if used > allowed { used - allowed / 4 * 3 } else { 0 }
     }
 
@@ -124,25 +116,4 @@ impl Memory {
 
 fn row_group(budget: &Budget) -> u64 {
     ROW_GROUP.min(budget.total() / 8)
-}
-
-impl Share {
-    /// Counts another number of bytes.
-    pub fn set(&mut self, bytes: u64) {
-        let used = &self.memory.0.used;
-        used.fetch_add(bytes, Ordering::Relaxed);
-        used.fetch_sub(self.lease.bytes(), Ordering::Relaxed);
-        self.lease.set(bytes);
-    }
-
-    /// The bytes counted.
-    pub fn bytes(&self) -> u64 {
-        self.lease.bytes()
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.set(0);
-    }
 }

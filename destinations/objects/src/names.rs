@@ -43,6 +43,11 @@ fn joined(parts: &[&str]) -> String {
         }
         name.push_str(&part);
     }
+    // Hive, Spark and Athena take no notice of files and folders with a `_` or a dot in front.
+    if name.starts_with('_') {
+        changed = true;
+        name.replace_range(..1, "-");
+    }
     if name.len() > LONGEST {
         changed = true;
         let cut = (0..=LONGEST).rev().find(|at| name.is_char_boundary(*at)).unwrap_or(0);
@@ -118,6 +123,8 @@ mod tests {
         assert_eq!(plain("aws_ec2_instances"), "aws_ec2_instances");
         assert_eq!(hyphenated("aws_ec2_instances"), "aws-ec2-instances");
         assert_ne!(hyphenated("a-b"), hyphenated("a_b"));
+        assert!(plain("_a_table").starts_with("-a_table~") && plain(".a").starts_with("-a~"));
+        assert!(hyphenated("_a_table").starts_with("-a-table~"));
         let pairs = [
             ("aws", "a/b"),
             ("aws", "a.b"),
@@ -133,11 +140,13 @@ mod tests {
             ("a", "\0"),
             ("ä", "b"),
             ("a\u{308}", "b"),
+            ("_a", "b"),
+            ("-a", "b"),
         ];
         let names: HashSet<String> = pairs.iter().map(|(source, scope)| unit(source, scope).to_lowercase()).collect();
         assert_eq!(names.len(), pairs.len(), "{names:?}");
         for name in &names {
-            assert!(!name.starts_with('.') && !name.contains(['/', '\\', ':', '\0', ' ']), "{name}");
+            assert!(!name.starts_with(['.', '_']) && !name.contains(['/', '\\', ':', '\0', ' ']), "{name}");
         }
         let long = "x".repeat(500);
         assert!(unit(&long, "a").len() < 150);

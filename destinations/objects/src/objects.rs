@@ -4,7 +4,8 @@ use std::sync::{Arc, OnceLock};
 
 use headwater_sdk::destination::MigrateMode;
 use headwater_sdk::{
-    Budget, ColumnType, Destination, Part, PartWriter, Result, StateStore, Stored, TableSchema, WriteMode, async_trait,
+    Budget, ColumnType, Destination, Part, PartWriter, Result, StateStore, Stored, TablePlan, TableSchema, WriteMode,
+    async_trait,
 };
 
 use crate::encode;
@@ -57,6 +58,12 @@ impl<S: Store> Objects<S> {
             remembered: Remembered::default(),
         }))
     }
+
+    /// Whether a table can be written at all.
+    fn check_table(&self, table: &TableSchema) -> Result<()> {
+        let checked = encode::check(self.0.settings.encoding, table);
+        checked.map_err(|error| error.while_doing(format!("table {}", table.name)))
+    }
 }
 
 #[async_trait]
@@ -77,11 +84,18 @@ impl<S: Store> Destination for Objects<S> {
         self.0.open_in(|| Memory::new(budget));
     }
 
+    /// There are no tables to be changed, but some that cannot be written, and places where nothing can.
+    async fn plan(&self, tables: &[Arc<TableSchema>], _mode: MigrateMode) -> Result<Vec<TablePlan>> {
+        self.0.store.check().await?;
+        let plan = |table: &Arc<TableSchema>| match self.check_table(table) {
+            Ok(()) => TablePlan::fits(&table.name),
+            Err(error) => TablePlan::blocked(&table.name, error.to_string()),
+        };
+        Ok(tables.iter().map(plan).collect())
+    }
+
     async fn migrate(&self, tables: &[Arc<TableSchema>], _mode: MigrateMode) -> Result<()> {
-        for table in tables {
-            encode::check(self.0.settings.encoding, table)
-                .map_err(|error| error.while_doing(format!("table {}", table.name)))?;
-        }
+        tables.iter().try_for_each(|table| self.check_table(table))?;
         self.0.store.prepare(&self.0.settings.template).await
     }
 

@@ -118,11 +118,8 @@ impl<S: Store> PartWriter for Writer<S> {
 
 impl<S: Store> State<S> {
     fn write(mut self, shared: &Shared<S>, part: &Part, batch: RecordBatch) -> Result<Self> {
-        let schema = part.table.arrow();
-        if batch.schema_ref().fields() != schema.fields() {
-            return Err(Error::fatal("a batch has other columns than its table; this is a bug in its connector"));
-        }
-        self.seen.add(&batch);
+        part.check_columns(&batch)?;
+        self.seen.add(part, &batch)?;
         self.held.push(batch)?;
         let memory = self.held.memory();
         if self.held.bytes() >= memory.row_group() {
@@ -146,8 +143,7 @@ impl<S: Store> State<S> {
 
     fn begin(&self, shared: &Shared<S>, part: &Part, right: Option<File>) -> Result<Open<S>> {
         let scratch = shared.store.scratch(Some(&self.name))?;
-        let (encoding, file) = (shared.settings.encoding, scratch.file()?);
-        let sink = Sink::new(encoding, &part.table.arrow(), file, self.held.memory())?;
+        let sink = Sink::new(shared.settings.encoding, &part.table.arrow(), scratch.out()?, self.held.memory())?;
         Ok(Open { scratch, sink, rows: 0, _right: right })
     }
 
@@ -180,13 +176,14 @@ impl<S: Store> State<S> {
             [] => scratch,
             written => {
                 let fewer = shared.store.scratch(Some(&self.name))?;
-                let (from, to) = (scratch.file()?, fewer.file()?);
+                let (from, to) = (scratch.file()?, fewer.out()?);
                 encode::without(written, shared.settings.encoding, from, to, self.held.memory()).map_err(in_object)?;
                 fewer
             }
         };
-        // What is on its way counts too, and it takes the place of rows of other parts.
-        self.held.make_room()?;
+        // What is on its way counts too, and it takes the place of rows of other parts. Where these cannot be put on disk,
+        // the next of their batches says so; this object is whole.
+        let _ = self.held.make_room();
         Ok((whole, rows - superseded.len() as u64, right))
     }
 }

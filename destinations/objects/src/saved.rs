@@ -13,6 +13,11 @@ pub fn head(sync_time: Timestamp, fingerprint: &str) -> Result<String> {
     Ok(format!("{START} {} {fingerprint}\n", sync_time.0))
 }
 
+/// The error that units are to be added to a run before there is one.
+pub fn not_begun() -> Error {
+    Error::fatal("the state of the sync is added to before it has begun")
+}
+
 /// The lines of units.
 pub fn lines(units: &[UnitHash]) -> String {
     units.iter().map(|unit| format!("{:032x}\n", u128::from_be_bytes(unit.0))).collect()

@@ -11,7 +11,7 @@ use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::arrow::datatypes::{Field, Schema, SchemaRef};
 use headwater_sdk::{Error, Result};
 
-use crate::store::Scratch;
+use crate::store::{Out, Scratch};
 
 const BLOCK: usize = 16 << 10;
 
@@ -26,6 +26,8 @@ pub struct Disk {
 
 struct Blocks {
     file: File,
+    /// Writes the same file.
+    out: Out,
     /// Removes the file.
     _scratch: Box<dyn Scratch>,
     free: Vec<u32>,
@@ -51,7 +53,8 @@ impl Disk {
             None => {
                 let scratch = (self.make)().map_err(io::Error::other)?;
                 let file = scratch.file().map_err(io::Error::other)?;
-                work(open.insert(Blocks { file, _scratch: scratch, free: Vec::new(), all: 0 }))
+                let out = scratch.out().map_err(io::Error::other)?;
+                work(open.insert(Blocks { file, out, _scratch: scratch, free: Vec::new(), all: 0 }))
             }
         }
     }
@@ -135,7 +138,7 @@ impl Writer {
                 }
             };
             let start = SeekFrom::Start(u64::from(number) * BLOCK as u64);
-            let written = blocks.file.seek(start).and_then(|_| blocks.file.write_all(&self.buffer));
+            let written = blocks.file.seek(start).and_then(|_| blocks.out.write_all(&self.buffer));
             // What could not be written is free again.
             written.inspect_err(|_| blocks.free.push(number))?;
             Ok(number)
@@ -200,7 +203,11 @@ mod tests {
 
     impl Scratch for Named {
         fn file(&self) -> Result<File> {
-            self.0.reopen().map_err(Error::destination)
+            self.0.as_file().try_clone().map_err(Error::destination)
+        }
+
+        fn place(&self) -> String {
+            "in a test's folder".to_owned()
         }
     }
 

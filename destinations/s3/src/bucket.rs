@@ -33,6 +33,11 @@ impl Scratch for Unnamed {
     fn file(&self) -> Result<File> {
         self.0.try_clone().map_err(temporary)
     }
+
+    fn place(&self) -> String {
+        let folder = std::env::temp_dir();
+        format!("in {}; name a folder with enough space in the environment variable TMPDIR", folder.display())
+    }
 }
 
 fn temporary(error: std::io::Error) -> Error {
@@ -64,7 +69,7 @@ impl Bucket {
     async fn test_write(&self) -> Result<()> {
         let client = self.client().await?;
         let name = format!("{}{PROBE}", self.settings.root);
-        let call = client.put_object().bucket(&self.settings.bucket).key(&name).if_match("\"0\"");
+        let call = self.settings.dress(client.put_object()).key(&name).if_match("\"0\"");
         match call.send().await {
             Err(failure) if is_missing(&failure) || crate::errors::is_refused(&failure) => Ok(()),
             Err(failure) => Err(explain("PutObject", &failure, &self.settings)),
@@ -93,7 +98,9 @@ impl Store for Bucket {
     }
 
     async fn prepare(&self, names: &Template) -> Result<()> {
-        leftovers::abort(self.client().await?, &self.settings, names).await
+        self.check().await?;
+        leftovers::abort(self.client().await?, &self.settings, names).await;
+        Ok(())
     }
 
     fn use_memory(&self, memory: &Memory) {

@@ -27,8 +27,9 @@ const SESSION: &str = "headwater";
 
 /// Makes the client. Files and the environment are read, and nothing is called.
 pub async fn client(settings: &Settings) -> Result<Client> {
-    let http = match &settings.trust {
-        Trust::System => http::client(),
+    let of_system = http::client();
+    let of_endpoint = match &settings.trust {
+        Trust::System => of_system.clone(),
         Trust::Anyone => http::client_unverified().map_err(Error::destination)?,
         Trust::File(file) => {
             let failed = |why: String| Error::fatal(format!("`ca_file: {}` cannot be used: {why}", file.display()));
@@ -36,6 +37,9 @@ pub async fn client(settings: &Settings) -> Result<Client> {
             http::client_trusting(&pem).map_err(failed)?
         }
     };
+    // Credentials come from Amazon, for which an endpoint's authority does not speak. Where there is no endpoint, it
+    // stands between here and all of Amazon.
+    let http = if settings.endpoint.is_some() { of_system } else { of_endpoint.clone() };
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(10))
         // A part has 8 MiB, so that this is for networks of some 30 KB a second.
@@ -79,7 +83,7 @@ pub async fn client(settings: &Settings) -> Result<Client> {
         let provider = SharedCredentialsProvider::new(provider.build().await);
         config = config.into_builder().credentials_provider(provider).build();
     }
-    let mut builder = Builder::from(&config).force_path_style(settings.path_style);
+    let mut builder = Builder::from(&config).http_client(of_endpoint).force_path_style(settings.path_style);
     if let Some(endpoint) = &settings.endpoint {
         builder = builder.endpoint_url(endpoint);
     }

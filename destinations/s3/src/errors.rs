@@ -1,11 +1,16 @@
 //! What S3's errors mean to the person who reads them.
 
+use std::time::Duration;
+
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use headwater_aws_client::errors::{CERTIFICATE, Failure, NO_ENDPOINT, error};
 use headwater_sdk::{Class, Error};
 
 use crate::spec::Settings;
+
+/// How long it is waited before a conflicting call is made again for the first time; then twice as long each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// The header by which S3 says where a bucket is.
 const REGION: &str = "x-amz-bucket-region";
@@ -57,8 +62,29 @@ pub fn is_missing<E: Failure>(failure: &SdkError<E, HttpResponse>) -> bool {
         || code.is_none() && failure.raw_response().is_some_and(|answer| answer.status().as_u16() == 404)
 }
 
+/// Whether an upload in parts was completed or aborted.
+pub fn is_gone<E: Failure>(failure: &SdkError<E, HttpResponse>) -> bool {
+    failure.as_service_error().and_then(|error| error.code()) == Some("NoSuchUpload")
+}
+
 /// Whether a condition of the call did not hold.
 pub fn is_refused<E: Failure>(failure: &SdkError<E, HttpResponse>) -> bool {
-    let code = failure.as_service_error().and_then(|error| error.code());
-    matches!(code, Some("PreconditionFailed" | "ConditionalRequestConflict"))
+    failure.as_service_error().and_then(|error| error.code()) == Some("PreconditionFailed")
+}
+
+/// How often something was done again because another call on the same object was under way: then S3 knows nothing of a
+/// condition yet, and asks for that.
+#[derive(Debug, Default)]
+pub struct Conflicts(u32);
+
+impl Conflicts {
+    /// Whether what ended so is to be done again. Waits until then.
+    pub async fn again(&mut self, error: &Error, settings: &Settings) -> bool {
+        if !error.has_code(&["ConditionalRequestConflict"]) || self.0 >= settings.max_retries {
+            return false;
+        }
+        tokio::time::sleep(FIRST_PAUSE * (1 << self.0.min(6))).await;
+        self.0 += 1;
+        true
+    }
 }

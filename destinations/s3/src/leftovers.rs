@@ -7,7 +7,6 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::types::MultipartUpload;
 use aws_smithy_types::DateTime;
 use headwater_objects::Template;
-use headwater_sdk::Result;
 
 use crate::errors::explain;
 use crate::spec::Settings;
@@ -18,7 +17,7 @@ const OLD: Duration = Duration::from_secs(2 * 24 * 3600);
 /// Aborts the old uploads of objects that may be of this destination, by their names. Where they cannot be listed or
 /// aborted, for want of a permission or because the server knows no such call, that is said and nothing else: they are in
 /// nobody's way.
-pub async fn abort(client: &Client, settings: &Settings, names: &Template) -> Result<()> {
+pub async fn abort(client: &Client, settings: &Settings, names: &Template) {
     let (mut key_marker, mut id_marker) = (None, None);
     loop {
         let call = client.list_multipart_uploads().bucket(&settings.bucket).prefix(&settings.root);
@@ -27,12 +26,8 @@ pub async fn abort(client: &Client, settings: &Settings, names: &Template) -> Re
             Ok(listed) => listed,
             Err(failure) => {
                 let error = explain("ListMultipartUploads", &failure, settings);
-                // Without the bucket nothing else can go well either.
-                if error.has_code(&["NoSuchBucket"]) {
-                    return Err(error);
-                }
                 tracing::warn!("what interrupted uploads left cannot be looked for: {error}");
-                return Ok(());
+                return;
             }
         };
         let now = SystemTime::now();
@@ -51,7 +46,7 @@ pub async fn abort(client: &Client, settings: &Settings, names: &Template) -> Re
             }
         }
         if listed.is_truncated() != Some(true) || listed.next_key_marker().is_none() {
-            return Ok(());
+            return;
         }
         (key_marker, id_marker) = (listed.next_key_marker, listed.next_upload_id_marker);
     }

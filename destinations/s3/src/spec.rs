@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use aws_sdk_s3::types::{ObjectCannedAcl, ServerSideEncryption};
 use headwater_objects::{Compression, Format, FormatSpec, Layout};
 use headwater_sdk::{Error, Result};
@@ -47,7 +48,8 @@ pub struct Spec {
     /// Whether the bucket stands in the path of the endpoint's URLs rather than in the server's name.
     #[serde(default)]
     pub use_path_style: bool,
-    /// Certificates in PEM of those who may certify the endpoint, beside those that the system trusts.
+    /// Certificates in PEM of those who may certify the endpoint, beside those that the system trusts. Those who give
+    /// credentials are only verified by them where `endpoint` is not set.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
     /// Whether the endpoint's certificate is not verified. Whoever stands in between can then read and change what is
@@ -172,6 +174,15 @@ pub struct Settings {
     /// Whether checksums are sent beside the bytes.
     pub checksums: bool,
     pub max_retries: u32,
+}
+
+impl Settings {
+    /// A call that puts an object, with what all objects have: policies of buckets may refuse those without.
+    pub fn dress(&self, call: PutObjectFluentBuilder) -> PutObjectFluentBuilder {
+        let (encryption, key) = self.encryption.clone().unzip();
+        let call = call.bucket(&self.bucket).set_acl(self.acl.clone());
+        call.set_server_side_encryption(encryption).set_ssekms_key_id(key.flatten())
+    }
 }
 
 impl Spec {

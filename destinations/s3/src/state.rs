@@ -13,7 +13,7 @@ use headwater_sdk::{Error, Result, SavedRun, StateStore, Timestamp, UnitHash, Uu
 use tokio::sync::Mutex;
 
 use crate::bucket::Bucket;
-use crate::errors::{explain, is_missing, is_refused};
+use crate::errors::{Conflicts, explain, is_missing, is_refused};
 
 /// Units are put down for good when they are so many bytes of lines.
 const MANY: usize = 64 << 10;
@@ -59,10 +59,6 @@ impl Open {
         let (head, run, lines) = (format!("{head}\n"), run.to_owned(), lines.to_owned());
         Some(Self { head, run, put_down: put_down.parse().ok()?, lines, ..Self::default() })
     }
-}
-
-fn unused() -> Error {
-    Error::fatal("the state of the sync is added to before it has begun")
 }
 
 impl State {
@@ -113,22 +109,32 @@ impl State {
     /// Replaces the first object by what is to be in it, while it is the one that is known.
     async fn replace(&self, open: &mut Open, next: Open) -> Result<()> {
         let (settings, name, text) = (&self.bucket.settings, self.first(), next.text());
-        let call = self.bucket.client().await?.put_object().bucket(&settings.bucket).key(&name);
-        let call = call.set_if_match(open.tag.clone()).set_if_none_match(open.tag.is_none().then(|| "*".to_owned()));
-        let call = call.content_type("text/plain").body(ByteStream::from(text.clone().into_bytes()));
-        let tag = match call.send().await {
-            Ok(put) => put.e_tag,
-            Err(failure) if is_refused(&failure) || is_missing(&failure) => match self.get(&name).await? {
-                // The answer to this very call was lost, and it was made again.
-                Some((found, tag)) if found == text => tag,
-                _ => {
-                    return Err(Error::destination(format!(
-                        "another sync of this configuration has begun, and has its state in {name} of the bucket {}",
-                        settings.bucket
-                    )));
+        let client = self.bucket.client().await?;
+        let mut conflicts = Conflicts::default();
+        let tag = loop {
+            let call = settings.dress(client.put_object()).key(&name);
+            let call =
+                call.set_if_match(open.tag.clone()).set_if_none_match(open.tag.is_none().then(|| "*".to_owned()));
+            let call = call.content_type("text/plain").body(ByteStream::from(text.clone().into_bytes()));
+            match call.send().await {
+                Ok(put) => break put.e_tag,
+                Err(failure) if is_refused(&failure) || is_missing(&failure) => match self.get(&name).await? {
+                    // The answer to this very call was lost, and it was made again.
+                    Some((found, tag)) if found == text => break tag,
+                    _ => {
+                        return Err(Error::destination(format!(
+                            "another sync of this configuration has begun, and has its state in {name} of the bucket {}",
+                            settings.bucket
+                        )));
+                    }
+                },
+                Err(failure) => {
+                    let error = explain("PutObject", &failure, settings);
+                    if !conflicts.again(&error, settings).await {
+                        return Err(error.while_doing(name));
+                    }
                 }
-            },
-            Err(failure) => return Err(explain("PutObject", &failure, settings).while_doing(name)),
+            }
         };
         *open = Open { tag, seen: true, ..next };
         Ok(())
@@ -137,7 +143,7 @@ impl State {
     /// Puts units down for good. The object is nobody else's, because the run's word is in its name.
     async fn put_down(&self, run: &str, number: u32, lines: &str) -> Result<()> {
         let (settings, name) = (&self.bucket.settings, self.other(run, number));
-        let call = self.bucket.client().await?.put_object().bucket(&settings.bucket).key(&name);
+        let call = settings.dress(self.bucket.client().await?.put_object()).key(&name);
         let call = call.content_type("text/plain").body(ByteStream::from(lines.as_bytes().to_vec()));
         let put = call.send().await.map_err(|failure| explain("PutObject", &failure, settings).while_doing(name));
         put.map(|_| ())
@@ -186,9 +192,9 @@ impl StateStore for State {
     /// Takes the run over, so that a process that still runs it cannot add to it any more.
     async fn resume(&self, sync_time: Timestamp) -> Result<()> {
         let mut open = self.open.lock().await;
-        let (Some(saved), _) = saved::parse(open.head.as_bytes()) else { return Err(unused()) };
+        let (Some(saved), _) = saved::parse(open.head.as_bytes()) else { return Err(saved::not_begun()) };
         if saved.sync_time != sync_time {
-            return Err(unused());
+            return Err(saved::not_begun());
         }
         // What was put down is under the earlier word, so it is written once more under the new one.
         let run = Uuid::new_v4().simple().to_string();
@@ -206,7 +212,7 @@ impl StateStore for State {
     async fn add(&self, units: &[UnitHash]) -> Result<()> {
         let mut open = self.open.lock().await;
         if open.head.is_empty() {
-            return Err(unused());
+            return Err(saved::not_begun());
         }
         let mut next = open.clone();
         next.lines.push_str(&saved::lines(units));

@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::errors::{explain, is_refused};
+use crate::errors::{Conflicts, explain, is_gone, is_missing, is_refused};
 use crate::spec::Settings;
 
 /// The smallest part that S3 takes, but for the last one of an object.
@@ -64,7 +64,7 @@ impl Room {
         let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
         // The semaphore is never closed, so room always comes.
         let permit = Arc::clone(&self.permits).acquire_many_owned(wanted).await.ok();
-        let mut share = self.memory.share();
+        let share = self.memory.share();
         share.set(bytes + CONNECTION);
         Taken { _permit: permit, _share: share }
     }
@@ -105,7 +105,19 @@ impl Uploads {
         let size = file.seek(std::io::SeekFrom::End(0)).and_then(|size| file.rewind().map(|()| size));
         let size = size.map_err(unreadable)?;
         let object = Object { client, settings, room, name, place, size };
-        if size <= room.part(size) { object.put(file).await } else { object.put_in_parts(file, &self.aborts).await }
+        let mut conflicts = Conflicts::default();
+        loop {
+            let again = file.try_clone().map_err(unreadable)?;
+            let put = match size <= room.part(size) {
+                true => object.put(again).await,
+                false => object.put_in_parts(again, &self.aborts).await,
+            };
+            match put {
+                // An upload in parts has to begin anew then too.
+                Err(error) if conflicts.again(&error, settings).await => file.rewind().map_err(unreadable)?,
+                put => return put,
+            }
+        }
     }
 
     /// Waits until everything that was given up is gone.
@@ -116,6 +128,12 @@ impl Uploads {
             let _ = abort.await;
         }
     }
+}
+
+/// What an object says by its metadata of the upload that it is of: a call whose answer was lost is made again, and then
+/// finds its own object.
+fn mark() -> String {
+    Uuid::new_v4().to_string()
 }
 
 fn unreadable(error: std::io::Error) -> Error {
@@ -132,54 +150,39 @@ async fn read(mut file: File, length: u64) -> Result<(File, Bytes)> {
 }
 
 impl Object<'_> {
-    /// Where the place has to be free, an object says by its metadata which upload it is of: a call whose answer was
-    /// lost is made again, and then finds its own object.
-    fn mark(&self) -> Option<String> {
-        (self.place == Place::Free).then(|| Uuid::new_v4().to_string())
-    }
-
-    fn condition(&self) -> Option<String> {
-        (self.place == Place::Free).then(|| "*".to_owned())
-    }
-
     async fn put(&self, file: File) -> Result<bool> {
         let _room = self.room.take(self.size).await;
         let (_, bytes) = read(file, self.size).await?;
-        let (settings, mark) = (self.settings, self.mark());
-        let (encryption, key) = settings.encryption.clone().unzip();
-        let mut call = self.client.put_object().bucket(&settings.bucket).key(self.name);
-        if let Some(mark) = &mark {
-            call = call.metadata(UPLOAD, mark);
+        let (settings, mark) = (self.settings, mark());
+        let mut call = settings.dress(self.client.put_object()).key(self.name);
+        // Without a condition the same call made again does the same.
+        if self.place == Place::Free {
+            call = call.metadata(UPLOAD, &mark).if_none_match("*");
         }
-        let call = call
-            .content_type(&settings.content_type)
-            .set_acl(settings.acl.clone())
-            .set_server_side_encryption(encryption)
-            .set_ssekms_key_id(key.flatten())
-            .set_if_none_match(self.condition())
-            .body(ByteStream::from(bytes));
+        let call = call.content_type(&settings.content_type).body(ByteStream::from(bytes));
         match call.send().await {
             Ok(_) => Ok(true),
-            Err(failure) if is_refused(&failure) => self.is_ours(mark.as_deref()).await,
+            Err(failure) if is_refused(&failure) => self.is_ours(&mark).await,
             Err(failure) => Err(explain("PutObject", &failure, settings)),
         }
     }
 
     /// Whether the object that is there is of this upload.
-    async fn is_ours(&self, mark: Option<&str>) -> Result<bool> {
+    async fn is_ours(&self, mark: &str) -> Result<bool> {
         let call = self.client.head_object().bucket(&self.settings.bucket).key(self.name);
-        let found = call.send().await.map_err(|failure| explain("HeadObject", &failure, self.settings))?;
-        Ok(mark.is_some() && found.metadata().and_then(|all| all.get(UPLOAD)).map(String::as_str) == mark)
+        match call.send().await {
+            Ok(found) => Ok(found.metadata().and_then(|all| all.get(UPLOAD)).is_some_and(|found| found == mark)),
+            Err(failure) if is_missing(&failure) => Ok(false),
+            Err(failure) => Err(explain("HeadObject", &failure, self.settings)),
+        }
     }
 
     async fn put_in_parts(&self, file: File, aborts: &Arc<Mutex<Vec<JoinHandle<()>>>>) -> Result<bool> {
-        let (settings, mark) = (self.settings, self.mark());
+        let (settings, mark) = (self.settings, mark());
         let (encryption, key) = settings.encryption.clone().unzip();
-        let mut call = self.client.create_multipart_upload().bucket(&settings.bucket).key(self.name);
-        if let Some(mark) = &mark {
-            call = call.metadata(UPLOAD, mark);
-        }
+        let call = self.client.create_multipart_upload().bucket(&settings.bucket).key(self.name);
         let call = call
+            .metadata(UPLOAD, &mark)
             .content_type(&settings.content_type)
             .set_acl(settings.acl.clone())
             .set_server_side_encryption(encryption)
@@ -199,17 +202,13 @@ impl Object<'_> {
             open: true,
         };
         let completed = match self.send_parts(&mut upload, file).await {
-            Ok(parts) => self.complete(&mut upload, parts).await,
+            Ok(parts) => self.complete(&mut upload, parts, &mark).await,
             Err(error) => Err(error),
         };
         if upload.open {
             upload.abort().await;
         }
-        match completed {
-            Ok(true) => Ok(true),
-            Ok(false) => self.is_ours(mark.as_deref()).await,
-            Err(error) => Err(error),
-        }
+        completed
     }
 
     /// Sends all parts, of which some are on their way at once.
@@ -236,18 +235,20 @@ impl Object<'_> {
     }
 
     /// Makes the parts the object. It is not where its place had to be free and is not.
-    async fn complete(&self, upload: &mut Upload, parts: Vec<CompletedPart>) -> Result<bool> {
+    async fn complete(&self, upload: &mut Upload, parts: Vec<CompletedPart>, mark: &str) -> Result<bool> {
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
         let call = self.client.complete_multipart_upload().bucket(&self.settings.bucket).key(self.name);
-        let call = call.upload_id(&upload.id).multipart_upload(parts).set_if_none_match(self.condition());
-        match call.send().await {
-            Ok(_) => {
-                upload.open = false;
-                Ok(true)
-            }
-            Err(failure) if is_refused(&failure) => Ok(false),
-            Err(failure) => Err(explain("CompleteMultipartUpload", &failure, self.settings)),
-        }
+        let free = (self.place == Place::Free).then(|| "*".to_owned());
+        let call = call.upload_id(&upload.id).multipart_upload(parts).set_if_none_match(free);
+        let there = match call.send().await {
+            Ok(_) => true,
+            Err(failure) if is_refused(&failure) => self.is_ours(mark).await?,
+            // The answer to an earlier try may have been lost: then the upload is the object, and no upload any more.
+            Err(failure) if is_gone(&failure) && self.is_ours(mark).await? => true,
+            Err(failure) => return Err(explain("CompleteMultipartUpload", &failure, self.settings)),
+        };
+        upload.open = !there;
+        Ok(there)
     }
 }
 
@@ -290,8 +291,9 @@ impl Upload {
     /// Removes what was sent.
     async fn abort(&mut self) {
         self.parts.shutdown().await;
-        self.open = false;
         abort(&self.client, &self.settings, &self.name, &self.id).await;
+        // Not before: where this is given up in the middle, it is done once more.
+        self.open = false;
     }
 }
 
@@ -317,7 +319,9 @@ impl Drop for Upload {
 
 async fn abort(client: &Client, settings: &Settings, name: &str, id: &str) {
     let call = client.abort_multipart_upload().bucket(&settings.bucket).key(name).upload_id(id);
-    if let Err(failure) = call.send().await {
+    if let Err(failure) = call.send().await
+        && !is_gone(&failure)
+    {
         let error = explain("AbortMultipartUpload", &failure, settings);
         tracing::warn!("what was sent of {name} cannot be removed now: {error}");
     }

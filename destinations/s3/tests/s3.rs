@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use aws_sdk_s3::types::{CompletedMultipartUpload, ObjectCannedAcl, ServerSideEncryption};
 use common::Bucket;
+use headwater_e2e::SmallDisk;
 use headwater_s3::{Encryption, Format, Spec, destination};
 use headwater_sdk::destination::MigrateMode;
 use headwater_sdk::testing::{HERE, Item, THERE, at, batch, part, thing, things};
@@ -167,6 +168,51 @@ async fn an_upload_that_fails_leaves_nothing_and_says_why() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_lost_is_no_failure() {
+    let server = common::start();
+    let bucket = Bucket::on(&server).await;
+    let destination = ready(json(&bucket), &Budget::new(LITTLE)).await;
+    for (sync, outcome) in [(0, Outcome::Partial), (1, Outcome::Complete)] {
+        // It is called again, and there is no such upload any more, which moto does not say by itself.
+        server.order("lose 1 <CompleteMultipartUpload").unwrap();
+        server.order("fail 404 NoSuchUpload 1 <CompleteMultipartUpload").unwrap();
+        let all = large(sync..16_000);
+        let written = write(&*destination, sync, &all, outcome).await.unwrap();
+        assert_eq!(written, Committed { written: all.len() as u64, ..Committed::default() });
+        assert_eq!(rows(&bucket, NAME).await, names(&all));
+        assert_eq!(bucket.uploads().await, Vec::<String>::new());
+    }
+    // An upload that somebody else has aborted is none of ours.
+    server.order("fail 404 NoSuchUpload 1 <CompleteMultipartUpload").unwrap();
+    let error = write(&*destination, 2, &large(0..16_000), Outcome::Complete).await.unwrap_err().to_string();
+    assert!(error.contains("CompleteMultipartUpload") && error.contains("NoSuchUpload"), "{error}");
+    assert_eq!((rows(&bucket, NAME).await.len(), bucket.uploads().await), (15_999, vec![]));
+}
+
+#[tokio::test]
+async fn what_is_in_conflict_is_done_again() {
+    let server = common::start();
+    let bucket = Bucket::on(&server).await;
+    let destination = ready(json(&bucket), &Budget::new(LITTLE)).await;
+    for (sync, count, call) in [(0, 10, NAME), (1, 16_000, "<CompleteMultipartUpload")] {
+        let other = part(&things("t"), HERE, at(sync), STALE);
+        let writer = begin(&*destination, other, &large(0..count)).await;
+        if sync == 0 {
+            // The first call is a look whether there is an object.
+            server.order(&format!("fail 404 NotFound 1 {NAME}")).unwrap();
+        }
+        server.order(&format!("fail 409 ConditionalRequestConflict 2 {call}")).unwrap();
+        assert_eq!(writer.commit(Outcome::Partial).await.unwrap().written, count as u64);
+        assert_eq!((rows(&bucket, NAME).await.len(), bucket.uploads().await), (count as usize, vec![]));
+        assert_eq!(write(&*destination, sync + 2, &[], Outcome::Complete).await.unwrap(), Committed::default());
+    }
+    let state = destination.state("key").await.unwrap().unwrap();
+    server.order("fail 409 ConditionalRequestConflict 1 headwater-state").unwrap();
+    state.start(at(3), "f").await.unwrap();
+    assert_eq!(state.load().await.unwrap().unwrap().sync_time, at(3));
+}
+
+#[tokio::test]
 async fn a_partial_unit_never_takes_the_place_of_an_object() {
     let server = common::start();
     let bucket = Bucket::on(&server).await;
@@ -293,11 +339,138 @@ async fn objects_say_what_they_are_and_are_encrypted() {
     assert!(ObjectCannedAcl::try_parse("bucket-owner-full-control").is_ok());
 }
 
+#[tokio::test]
+async fn a_policy_that_demands_encryption_and_rights_is_content() {
+    let key = Encryption { server_side_encryption: "aws:kms".to_owned(), sse_kms_key_id: Some("a-key".to_owned()) };
+    let acl = Some("bucket-owner-full-control".to_owned());
+    for (header, spec) in [
+        (
+            "x-amz-server-side-encryption-aws-kms-key-id",
+            Spec { server_side_encryption_configuration: Some(key), ..Spec::default() },
+        ),
+        ("x-amz-acl", Spec { acl, ..Spec::default() }),
+    ] {
+        let server = common::start();
+        let bucket = Bucket::on(&server).await;
+        server.order(&format!("demand {header}")).unwrap();
+        let Spec { server_side_encryption_configuration, acl, .. } = spec;
+        let spec = Spec { server_side_encryption_configuration, acl, ..json(&bucket) };
+        let destination = ready(spec, &Budget::new(LITTLE)).await;
+        write(&*destination, 0, &large(0..16_000), Outcome::Complete).await.unwrap();
+        let state = destination.state("key").await.unwrap().unwrap();
+        state.start(at(0), "f").await.unwrap();
+        let units: Vec<_> = (0..3000).map(|unit| headwater_sdk::UnitHash::of(&unit.to_string())).collect();
+        state.add(&units).await.unwrap();
+        assert_eq!(bucket.names().await.len(), 3, "the object, the state, and what was put down of it");
+        let error = checked(json(&bucket)).await;
+        assert!(error.contains("AccessDenied"), "{error}");
+    }
+}
+
+/// What is wrong, which a sync and a plan say before anything is read.
 async fn checked(spec: Spec) -> String {
     let destination = destination(Spec { max_retries: Some(0), ..spec }).unwrap();
     let error = destination.check().await.unwrap_err();
     assert_eq!(error.class, headwater_sdk::Class::Destination);
+    let tables = [Arc::new(things("t"))];
+    let planned = destination.plan(&tables, MigrateMode::Safe).await.unwrap_err();
+    let migrated = destination.migrate(&tables, MigrateMode::Safe).await.unwrap_err();
+    assert_eq!((planned.to_string(), migrated.to_string()), (error.to_string(), error.to_string()));
     error.to_string()
+}
+
+/// Runs one test of this file in a process of its own, in another environment, and answers with what it writes.
+fn in_environment(test: &str, environment: &[(&str, &str)]) -> String {
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    let output = command.args(["--exact", test, "--nocapture", "--ignored"]).envs(environment.iter().copied());
+    let output = output.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    text
+}
+
+#[tokio::test]
+#[ignore = "it is run by another test, in another environment"]
+async fn with_a_role() {
+    let spec: Spec = serde_json::from_str(&std::env::var("HEADWATER_TEST_SPEC").unwrap()).unwrap();
+    eprintln!("answer: {}", destination(spec).unwrap().check().await.unwrap_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_gives_credentials_is_verified_also_where_the_endpoint_is_not() {
+    let bucket = Bucket::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (endpoint, certificate) = encrypted(&bucket, folder.path()).await;
+    for own in [
+        serde_json::json!({"endpoint_skip_tls_verify": true}),
+        serde_json::json!({"ca_file": certificate.display().to_string()}),
+    ] {
+        let mut spec = serde_json::json!({
+            "bucket": bucket.name, "region": "us-east-1", "path": "lake", "endpoint": endpoint, "max_retries": 0,
+            "access_key_id": "testing", "secret_access_key": "testing", "role_arn": "arn:aws:iam::1:role/r",
+        });
+        spec.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
+        let spec = spec.to_string();
+        let said = tokio::task::spawn_blocking({
+            let endpoint = endpoint.clone();
+            move || {
+                in_environment("with_a_role", &[("HEADWATER_TEST_SPEC", &spec), ("AWS_ENDPOINT_URL_STS", &endpoint)])
+            }
+        });
+        let said = said.await.unwrap();
+        assert!(
+            said.contains("no credentials: the certificate of the server that gives them is not accepted"),
+            "{said}"
+        );
+    }
+}
+
+#[tokio::test]
+#[ignore = "it is run by another test, in another environment"]
+async fn with_little_room() {
+    let spec: Spec = serde_json::from_str(&std::env::var("HEADWATER_TEST_SPEC").unwrap()).unwrap();
+    let destination = ready(spec, &Budget::new(LITTLE)).await;
+    let mut writer = destination.begin(part(&things("t"), HERE, at(0), STALE)).await.unwrap();
+    for rows in large(0..16_000).chunks(500) {
+        if let Err(error) = writer.write(batch(&things("t"), HERE, at(0), rows)).await {
+            eprintln!("answer: {error}");
+            break;
+        }
+    }
+    let mut writers = Vec::new();
+    let table = things("t");
+    for number in 0..40 {
+        let account: &'static str = Box::leak(number.to_string().into_boxed_str());
+        let part = Part { scope: account.to_owned(), ..part(&table, HERE, at(0), STALE) };
+        writers.push(destination.begin(part).await.unwrap());
+    }
+    for (number, rows) in large(0..20_000).chunks(500).enumerate() {
+        if let Err(error) = writers[number].write(batch(&table, HERE, at(0), rows)).await {
+            eprintln!("answer: {error}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_temporary_folder_without_room_is_named() {
+    let Some(disk) = SmallDisk::or_skip(4) else { return };
+    let bucket = Bucket::new().await;
+    let folder = disk.path().display().to_string();
+    let spec = serde_json::json!({
+        "bucket": bucket.name, "region": "us-east-1", "path": "lake", "endpoint": bucket.endpoint, "format": "jsonl",
+        "access_key_id": "testing", "secret_access_key": "testing",
+    });
+    let (spec, temporary) = (spec.to_string(), folder.clone());
+    let said = tokio::task::spawn_blocking(move || {
+        in_environment("with_little_room", &[("HEADWATER_TEST_SPEC", &spec), ("TMPDIR", &temporary)])
+    });
+    let said = said.await.unwrap();
+    let advice = format!("in {folder}; name a folder with enough space in the environment variable TMPDIR");
+    let answers: Vec<&str> = said.lines().filter(|line| line.contains("answer: ")).collect();
+    assert!(answers.len() > 1 && answers.iter().all(|line| line.contains(&advice)), "{said}");
+    assert!(answers[0].contains("No space left on device") && answers[0].contains(NAME), "{said}");
+    assert!(answers[1].contains("rows could not be kept on the local disk"), "{said}");
+    assert_eq!(bucket.names().await, Vec::<String>::new());
 }
 
 #[tokio::test]

@@ -6,7 +6,8 @@ use std::io::Cursor;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use headwater_sdk::arrow::datatypes::{DataType, Field, Schema};
+use headwater_sdk::arrow::compute::{CastOptions, cast_with_options};
+use headwater_sdk::arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use headwater_sdk::testing::fidelity::texts;
 use headwater_sdk::{Column, ColumnType, Extension, TableSchema};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -22,6 +23,15 @@ pub fn is_name(folder: &str, table: &str) -> bool {
     folder == table || folder.starts_with(&format!("{safe}~"))
 }
 
+/// Whether a type is one that Parquet has in another unit only, or a list of those.
+fn is_stored_as_another(kind: &DataType) -> bool {
+    match kind {
+        DataType::Timestamp(TimeUnit::Second, _) | DataType::Time32(TimeUnit::Second) | DataType::Date64 => true,
+        DataType::List(item) => is_stored_as_another(item.data_type()),
+        _ => false,
+    }
+}
+
 pub fn parquet(bytes: Bytes, table: &TableSchema) -> Rows {
     let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap();
     let mut rows = Vec::new();
@@ -30,7 +40,13 @@ pub fn parquet(bytes: Bytes, table: &TableSchema) -> Rows {
         let schema = batch.schema();
         let columns = table.columns.iter().map(|column| {
             let index = schema.index_of(&column.name).ok()?;
-            Some(texts(&schema.fields()[index], batch.column(index)).unwrap())
+            let (field, array) = (&schema.fields()[index], batch.column(index));
+            if !is_stored_as_another(&column.kind.data_type) {
+                return Some(texts(field, array).unwrap());
+            }
+            let strict = CastOptions { safe: false, ..CastOptions::default() };
+            let array = cast_with_options(array, &column.kind.data_type, &strict).unwrap();
+            Some(texts(&Arc::new(column.field()), &array).unwrap())
         });
         let columns: Vec<_> = columns.collect();
         for row in 0..batch.num_rows() {

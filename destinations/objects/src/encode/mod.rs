@@ -8,10 +8,12 @@ use std::fs::File;
 use headwater_sdk::arrow::array::{BooleanArray, RecordBatch};
 use headwater_sdk::arrow::compute::filter_record_batch;
 use headwater_sdk::arrow::datatypes::SchemaRef;
+use headwater_sdk::pool::Share;
 use headwater_sdk::{ColumnType, Error, Result, Stored, TableSchema};
 
 use crate::format::Encoding;
-use crate::memory::{Memory, OPEN_FILE, Share};
+use crate::memory::{Memory, OPEN_FILE};
+use crate::store::Out;
 
 /// Writes the batches of one file.
 pub enum Sink {
@@ -23,7 +25,7 @@ pub enum Sink {
 
 impl Sink {
     /// Begins a file for batches of a schema.
-    pub fn new(encoding: Encoding, schema: &SchemaRef, file: File, memory: &Memory) -> Result<Self> {
+    pub fn new(encoding: Encoding, schema: &SchemaRef, file: Out, memory: &Memory) -> Result<Self> {
         let sink = match encoding {
             Encoding::Parquet { zstd } => {
                 return Ok(Self::Parquet(Box::new(parquet::Sink::new(schema, file, zstd, memory)?)));
@@ -31,7 +33,7 @@ impl Sink {
             Encoding::Json { gzip } => text::Sink::json(file, gzip),
             Encoding::Csv { gzip, delimiter, header } => text::Sink::csv(schema, file, gzip, delimiter, header),
         };
-        let mut share = memory.share();
+        let share = memory.share();
         share.set(OPEN_FILE);
         Ok(Self::Text { sink: Box::new(sink), _share: share })
     }
@@ -99,7 +101,7 @@ impl<'a> Gone<'a> {
 }
 
 /// Copies a finished file without some of its rows, whose numbers are given in order, counted from 0.
-pub fn without(rows: &[u64], encoding: Encoding, from: File, to: File, memory: &Memory) -> Result<()> {
+pub fn without(rows: &[u64], encoding: Encoding, from: File, to: Out, memory: &Memory) -> Result<()> {
     match encoding {
         Encoding::Parquet { zstd } => parquet::without(rows, from, to, zstd, memory),
         Encoding::Json { gzip } => text::without(rows, from, to, gzip, false, false),

@@ -5,27 +5,32 @@ use std::io;
 use std::sync::Arc;
 
 use headwater_sdk::arrow::array::{ArrayRef, RecordBatch};
-use headwater_sdk::arrow::datatypes::{DataType, Field, FieldRef, IntervalUnit, Schema, SchemaRef};
-use headwater_sdk::pool::batch_bytes;
+use headwater_sdk::arrow::compute::{CastOptions, cast_with_options};
+use headwater_sdk::arrow::datatypes::{DataType, Field, FieldRef, IntervalUnit, Schema, SchemaRef, TimeUnit};
+use headwater_sdk::pool::{Share, batch_bytes};
 use headwater_sdk::schema::ID;
-use headwater_sdk::{Column, ColumnType, Extension, Result, Stored, plain};
+use headwater_sdk::{Column, ColumnType, Error, Extension, Result, Stored, plain};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
 use parquet::basic::{Compression, LogicalType, ZstdLevel};
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{ColumnPath, SchemaDescriptor, Type, TypePtr};
 
 use super::{Gone, wrong};
 use crate::in_order::in_order;
-use crate::memory::{Memory, Share};
+use crate::memory::Memory;
+use crate::store::Out;
 
 const ZSTD_LEVEL: i32 = 3;
 /// What the compressor of a column takes.
 const COMPRESSOR: u64 = 2 << 20;
 /// What is kept of each column of a row group until the file's end: places, sizes and statistics.
 const COLUMN_CHUNK: u64 = 1 << 10;
+/// Rows that are read at once at most, where a file is copied.
+const MOST_ROWS: usize = 1024;
 /// A row group of so many bytes is encoded by several threads where there are free ones.
 const LARGE: u64 = 4 << 20;
 
@@ -33,7 +38,7 @@ const LARGE: u64 = 4 << 20;
 pub struct Sink {
     from: SchemaRef,
     to: SchemaRef,
-    writer: SerializedFileWriter<File>,
+    writer: SerializedFileWriter<Out>,
     memory: Memory,
     share: Share,
 }
@@ -79,10 +84,44 @@ fn has_nanosecond_intervals(kind: &DataType) -> bool {
     }
 }
 
-/// A field as it is stored: what Parquet or its readers do not have is text.
+/// A type in which Parquet's own readers see what it is: they know neither seconds nor dates in milliseconds, and would
+/// take them for numbers.
+fn known(kind: &DataType) -> DataType {
+    let item = |item: &FieldRef| Arc::new(Field::clone(item).with_data_type(known(item.data_type())));
+    match kind {
+        DataType::Timestamp(TimeUnit::Second, zone) => DataType::Timestamp(TimeUnit::Millisecond, zone.clone()),
+        DataType::Time32(TimeUnit::Second) => DataType::Time32(TimeUnit::Millisecond),
+        DataType::Date64 => DataType::Date32,
+        DataType::List(of) => DataType::List(item(of)),
+        DataType::LargeList(of) => DataType::LargeList(item(of)),
+        DataType::FixedSizeList(of, length) => DataType::FixedSizeList(item(of), *length),
+        DataType::Map(of, sorted) => DataType::Map(item(of), *sorted),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(item).collect()),
+        other => other.clone(),
+    }
+}
+
+/// Values in their [`known`] type, or an error where one of them is not there in it: a time too far away for
+/// milliseconds, or a date with a time of day.
+fn to_known(name: &str, array: &ArrayRef, kind: &DataType) -> Result<ArrayRef> {
+    let strict = CastOptions { safe: false, ..CastOptions::default() };
+    let cast = |array: &ArrayRef, kind: &DataType| {
+        cast_with_options(array, kind, &strict).map_err(|error| Error::rejected(format!("column {name}: {error}")))
+    };
+    let known = cast(array, kind)?;
+    if cast(&known, array.data_type())?.as_ref() != array.as_ref() {
+        let why = "a date with a time of day, which Parquet's type DATE does not have";
+        return Err(Error::rejected(format!("column {name}: {why}")));
+    }
+    Ok(known)
+}
+
+/// A field as it is stored: what Parquet or its readers do not have is text, or a type that they have.
 fn plain_field(field: &Field) -> Field {
     if !has_nanosecond_intervals(field.data_type()) {
-        return plain::text_field(field, &mark);
+        let field = plain::text_field(field, &mark);
+        let kind = known(field.data_type());
+        return field.with_data_type(kind);
     }
     let mut metadata = field.metadata().clone();
     metadata.insert(TYPE.to_owned(), "interval".to_owned());
@@ -93,6 +132,9 @@ fn plain_field(field: &Field) -> Field {
 fn plain_column(from: &FieldRef, to: &FieldRef, array: &ArrayRef) -> Result<ArrayRef> {
     if has_nanosecond_intervals(from.data_type()) {
         return Ok(Arc::new(plain::text(from, array)?));
+    }
+    if known(from.data_type()) != *from.data_type() {
+        return to_known(from.name(), array, to.data_type());
     }
     plain::text_column(from, to, array)
 }
@@ -134,7 +176,7 @@ fn type_name(field: &Type) -> String {
     }
 }
 
-fn writer(schema: &SchemaRef, file: File, zstd: bool) -> Result<SerializedFileWriter<File>> {
+fn writer(schema: &SchemaRef, file: Out, zstd: bool) -> Result<SerializedFileWriter<Out>> {
     let compression = match zstd {
         true => Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL).map_err(wrong)?),
         false => Compression::UNCOMPRESSED,
@@ -151,7 +193,7 @@ fn writer(schema: &SchemaRef, file: File, zstd: bool) -> Result<SerializedFileWr
 
 impl Sink {
     /// Begins a file.
-    pub fn new(schema: &SchemaRef, file: File, zstd: bool, memory: &Memory) -> Result<Self> {
+    pub fn new(schema: &SchemaRef, file: Out, zstd: bool, memory: &Memory) -> Result<Self> {
         let to = plain_schema(schema);
         let writer = writer(&to, file, zstd)?;
         Ok(Self { from: Arc::clone(schema), to, writer, memory: memory.clone(), share: memory.share() })
@@ -169,8 +211,8 @@ impl Sink {
             let (from, to) = (&self.from.fields()[index], &self.to.fields()[index]);
             let arrays = batches.iter().map(|batch| plain_column(from, to, batch.column(index)));
             let arrays = arrays.collect::<Result<Vec<_>>>()?;
-            let mut encoder = self.memory.share();
-            encode(to, &fields[index], &properties, &arrays, &mut encoder).map_err(wrong)
+            let encoder = self.memory.share();
+            encode(to, &fields[index], &properties, &arrays, &encoder).map_err(wrong)
         };
         let large = batches.iter().map(batch_bytes).sum::<u64>() >= LARGE;
         let others = if large { self.memory.more_turns(fields.len().saturating_sub(1)) } else { Vec::new() };
@@ -195,7 +237,7 @@ fn encode(
     parquet_field: &TypePtr,
     properties: &WriterPropertiesPtr,
     arrays: &[ArrayRef],
-    share: &mut Share,
+    share: &Share,
 ) -> parquet::errors::Result<Vec<ArrowColumnChunk>> {
     let root = Type::group_type_builder("column").with_fields(vec![Arc::clone(parquet_field)]).build()?;
     let file = SerializedFileWriter::new(io::sink(), Arc::new(root), Arc::clone(properties))?;
@@ -210,15 +252,31 @@ fn encode(
     leaves.into_iter().map(ArrowColumnWriter::close).collect()
 }
 
+/// How many rows of a file are read at once, so that they are no more than so many bytes, as far as the file tells.
+fn rows_at_once(file: &ParquetMetaData, bytes: u64) -> usize {
+    let of_group = |group: &RowGroupMetaData| {
+        let decoded = group.columns().iter().map(|column| {
+            // What is written once in a dictionary is read as often as it is there.
+            column.uncompressed_size().max(column.unencoded_byte_array_data_bytes().unwrap_or(0))
+        });
+        let decoded = decoded.sum::<i64>().unsigned_abs().max(1);
+        let rows = u128::from(group.num_rows().unsigned_abs()) * u128::from(bytes) / u128::from(decoded);
+        usize::try_from(rows).unwrap_or(usize::MAX)
+    };
+    file.row_groups().iter().map(of_group).min().unwrap_or(MOST_ROWS).clamp(1, MOST_ROWS)
+}
+
 /// Copies a file without some rows.
-pub fn without(rows: &[u64], from: File, to: File, zstd: bool, memory: &Memory) -> Result<()> {
+pub fn without(rows: &[u64], from: File, to: Out, zstd: bool, memory: &Memory) -> Result<()> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(from).map_err(wrong)?;
+    let at_once = rows_at_once(reader.metadata(), memory.row_group() / 16);
+    let reader = reader.with_batch_size(at_once);
     let schema = Arc::clone(reader.schema());
     let writer = writer(&schema, to, zstd)?;
     let mut sink =
         Sink { from: Arc::clone(&schema), to: schema, writer, memory: memory.clone(), share: memory.share() };
     let mut gone = Gone::new(rows, 0);
-    let mut share = memory.share();
+    let share = memory.share();
     let mut group = Vec::new();
     for batch in reader.build().map_err(wrong)? {
         let batch = gone.filter(batch.map_err(wrong)?)?;
@@ -232,4 +290,46 @@ pub fn without(rows: &[u64], from: File, to: File, zstd: bool, memory: &Memory) 
     }
     sink.write(&group)?;
     sink.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use headwater_sdk::Budget;
+    use headwater_sdk::arrow::array::StringArray;
+
+    struct Named(tempfile::NamedTempFile);
+
+    impl crate::store::Scratch for Named {
+        fn file(&self) -> Result<File> {
+            self.0.reopen().map_err(Error::destination)
+        }
+
+        fn place(&self) -> String {
+            String::new()
+        }
+    }
+
+    #[test]
+    fn a_copy_reads_few_large_rows_at_once() {
+        use crate::store::Scratch;
+        // The last text is one that a dictionary has once, and each row reads anew.
+        for (length, same, expected) in [(10, false, 1024..1025), (50_000, false, 10..42), (50_000, true, 10..42)] {
+            let text = |row: usize| format!("{:0length$}", if same { 7 } else { row });
+            let array: ArrayRef = Arc::new(StringArray::from_iter_values((0..200).map(text)));
+            let batch = RecordBatch::try_from_iter([("text", array)]).unwrap();
+            let (file, copy) = [(); 2].map(|()| Named(tempfile::NamedTempFile::new().unwrap())).into();
+            let memory = Memory::new(&Budget::new(128 << 20));
+            let mut sink = Sink::new(&batch.schema(), file.out().unwrap(), true, &memory).unwrap();
+            sink.write(&[batch]).unwrap();
+            sink.finish().unwrap();
+            let reader = ParquetRecordBatchReaderBuilder::try_new(file.file().unwrap()).unwrap();
+            let at_once = rows_at_once(reader.metadata(), memory.row_group() / 16);
+            assert!(expected.contains(&at_once), "{at_once} rows of {length} bytes");
+            without(&[0, 199], file.file().unwrap(), copy.out().unwrap(), true, &memory).unwrap();
+            let copied = ParquetRecordBatchReaderBuilder::try_new(copy.file().unwrap()).unwrap();
+            assert_eq!(copied.metadata().file_metadata().num_rows(), 198);
+        }
+    }
 }

@@ -14,17 +14,18 @@ use headwater_sdk::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use headwater_sdk::{ColumnType, Extension, Result, Stored, plain};
 
 use super::wrong;
+use crate::store::Out;
 
 const BUFFER: usize = 1 << 16;
 
 /// Where the text goes.
-pub enum Out {
-    Plain(BufWriter<File>),
-    Gzip(Box<GzEncoder<BufWriter<File>>>),
+pub enum Text {
+    Plain(BufWriter<Out>),
+    Gzip(Box<GzEncoder<BufWriter<Out>>>),
 }
 
-impl Out {
-    fn new(file: File, gzip: bool) -> Self {
+impl Text {
+    fn new(file: Out, gzip: bool) -> Self {
         let file = BufWriter::with_capacity(BUFFER, file);
         if gzip { Self::Gzip(Box::new(GzEncoder::new(file, Compression::default()))) } else { Self::Plain(file) }
     }
@@ -37,7 +38,7 @@ impl Out {
     }
 }
 
-impl Write for Out {
+impl Write for Text {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Plain(file) => file.write(bytes),
@@ -53,8 +54,8 @@ impl Write for Out {
 
 /// A text file that is being written.
 pub enum Sink {
-    Json { writer: arrow_json::Writer<Out, LineDelimited>, plain: plain::PlainJson },
-    Csv { schema: SchemaRef, writer: Box<arrow_csv::Writer<Out>> },
+    Json { writer: arrow_json::Writer<Text, LineDelimited>, plain: plain::PlainJson },
+    Csv { schema: SchemaRef, writer: Box<arrow_csv::Writer<Text>> },
 }
 
 /// Whether a column is made text before the CSV writer sees it, which does not know how, or knows another form.
@@ -64,15 +65,15 @@ fn is_made_text(field: &Field) -> bool {
 
 impl Sink {
     /// Begins a JSON Lines file.
-    pub fn json(file: File, gzip: bool) -> Self {
+    pub fn json(file: Out, gzip: bool) -> Self {
         let plain = plain::PlainJson::default();
         let builder =
             arrow_json::WriterBuilder::new().with_explicit_nulls(true).with_encoder_factory(Arc::new(plain.clone()));
-        Self::Json { writer: builder.build(Out::new(file, gzip)), plain }
+        Self::Json { writer: builder.build(Text::new(file, gzip)), plain }
     }
 
     /// Begins a CSV file.
-    pub fn csv(schema: &SchemaRef, file: File, gzip: bool, delimiter: u8, header: bool) -> Self {
+    pub fn csv(schema: &SchemaRef, file: Out, gzip: bool, delimiter: u8, header: bool) -> Self {
         let fields: Vec<Field> = schema
             .fields()
             .iter()
@@ -85,7 +86,7 @@ impl Sink {
             .with_delimiter(delimiter)
             .with_header(header)
             .with_line_terminator(Terminator::CRLF)
-            .build(Out::new(file, gzip));
+            .build(Text::new(file, gzip));
         Self::Csv { schema: Arc::new(Schema::new(fields)), writer: Box::new(writer) }
     }
 
@@ -157,10 +158,10 @@ pub fn stored_csv(kind: &ColumnType) -> Stored {
 }
 
 /// Copies a file without some rows. A row ends with a line break, in CSV only outside of quotes.
-pub fn without(rows: &[u64], mut from: File, to: File, gzip: bool, quotes: bool, header: bool) -> Result<()> {
+pub fn without(rows: &[u64], mut from: File, to: Out, gzip: bool, quotes: bool, header: bool) -> Result<()> {
     from.rewind().map_err(wrong)?;
     let from = BufReader::with_capacity(BUFFER, from);
-    let mut out = Out::new(to, gzip);
+    let mut out = Text::new(to, gzip);
     let copied = match gzip {
         true => copy(rows, BufReader::with_capacity(BUFFER, GzDecoder::new(from)), &mut out, quotes, header),
         false => copy(rows, from, &mut out, quotes, header),
@@ -168,7 +169,7 @@ pub fn without(rows: &[u64], mut from: File, to: File, gzip: bool, quotes: bool,
     copied.and_then(|()| out.finish()).map_err(wrong)
 }
 
-fn copy(rows: &[u64], mut from: impl BufRead, out: &mut Out, quotes: bool, header: bool) -> io::Result<()> {
+fn copy(rows: &[u64], mut from: impl BufRead, out: &mut Text, quotes: bool, header: bool) -> io::Result<()> {
     // Lines are counted from the header, rows are not.
     let mut gone = rows.iter().map(|row| row + u64::from(header)).peekable();
     let (mut line, mut quoted) = (0, false);
