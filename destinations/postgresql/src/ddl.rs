@@ -57,22 +57,47 @@ pub fn create_table(schema: &TableSchema, fill: u32) -> String {
     if !key.is_empty() {
         lines.push(format!("CONSTRAINT {} PRIMARY KEY ({})", quote(&derived(&schema.name, "_cqpk")), list(key)));
     }
-    let fill = if schema.key().is_empty() || fill == FULL { String::new() } else { format!(" WITH (fillfactor = {fill})") };
+    let fill =
+        if schema.key().is_empty() || fill == FULL { String::new() } else { format!(" WITH (fillfactor = {fill})") };
     format!("CREATE TABLE {} ({}){fill}", quote(&schema.name), lines.join(", "))
 }
 
-/// `CREATE INDEX` by which the rows of one unit are found when its stale rows are removed; none where the whole table
-/// is one unit, or nothing is ever removed.
-pub fn create_unit_index(schema: &TableSchema) -> Option<String> {
+/// The index by which the rows of one unit are found when its stale rows are removed, by name and as `CREATE INDEX`;
+/// none where the whole table is one unit, or nothing is ever removed.
+pub fn unit_index(schema: &TableSchema) -> Option<(String, String)> {
     let columns = unit_columns(schema)?;
-    let name = quote(&derived(&schema.name, "_headwater_unit"));
-    Some(format!("CREATE INDEX IF NOT EXISTS {name} ON {} ({columns})", quote(&schema.name)))
+    let name = derived(&schema.name, "_headwater_unit");
+    let create = format!("CREATE INDEX IF NOT EXISTS {} ON {} ({columns})", quote(&name), quote(&schema.name));
+    Some((name, create))
 }
 
-/// The columns of a table that waits to be moved, which are those of the table but for what they may not be.
+/// So many columns a table can have.
+const MOST: usize = 1600;
+
+/// The column of a stage that says in which order its rows came.
+const NUMBER: &str = "n";
+
+/// Whether rows have a number in their stage: where two of them may have one key, of which the later counts.
+pub fn is_numbered(schema: &TableSchema) -> bool {
+    !schema.key().is_empty() && schema.columns.len() < MOST
+}
+
+/// By what the rows of a stage are in the order in which they came. Where they have no number it is their place on disk,
+/// which is that order but for rows of very different sizes.
+pub fn order(schema: &TableSchema) -> &'static str {
+    if is_numbered(schema) { NUMBER } else { "ctid" }
+}
+
+/// The columns of a table that waits to be moved, which are those of the table but for what they may not be, and the
+/// rows' number.
 pub fn stage_columns(schema: &TableSchema) -> String {
     let columns = schema.columns.iter().enumerate();
-    columns.map(|(index, column)| format!("c{index} {}", Kind::of(&column.kind).sql())).collect::<Vec<_>>().join(", ")
+    let mut columns: Vec<String> =
+        columns.map(|(index, column)| format!("c{index} {}", Kind::of(&column.kind).sql())).collect();
+    if is_numbered(schema) {
+        columns.push(format!("{NUMBER} bigint"));
+    }
+    columns.join(", ")
 }
 
 /// `COPY` into a table of [`stage_columns`].
@@ -98,9 +123,8 @@ pub fn publish(schema: &TableSchema, stage: &str) -> String {
         return move_all(schema, "", stage);
     }
     let of_stage = staged_key(schema).join(", ");
-    // In the order of the key, so that two transactions never wait for each other's rows.
     let distinct = move_all(schema, &format!("DISTINCT ON ({of_stage}) "), stage);
-    format!("{distinct} ORDER BY {of_stage}, ctid DESC {}", on_conflict(schema))
+    format!("{distinct} ORDER BY {of_stage}, {} DESC {}", order(schema), on_conflict(schema))
 }
 
 /// The same for a table with a key, where no key comes twice; otherwise it fails.
