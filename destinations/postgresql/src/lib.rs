@@ -4,9 +4,10 @@
 //! there inserted, replacing those with the same key; in `overwrite-delete-stale` the unit's rows of earlier syncs go in
 //! the same transaction. In `append` they are copied into the table itself, those of a unit of many rows as they come, in a
 //! transaction that is open as long as the unit; half of the connections may be used so at once. Another unit of many rows
-//! waits in an unlogged table of its own until it has finished, so that neither memory nor a connection is held for it. A
-//! transaction that fails for a passing reason, such as a lost connection or a deadlock, is run again, but for one into
-//! which rows have gone as they came.
+//! waits in an unlogged table of its own until it has finished, so that neither memory nor a connection is held for it; what
+//! waited is counted, because a crash of the server empties that table. A transaction that fails for a passing reason,
+//! such as a lost connection or a deadlock, is run again, but for one into which rows have gone as they came. An attempt
+//! waits for the end of the one before it, whose answer may have been lost, and finds out whether that was committed.
 //!
 //! Tables are created with a primary key `NAME_cqpk` and an index over the columns by which a unit's rows are told. A
 //! column that the source no longer has loses its NOT NULL; a new one is added; a type is widened in place
