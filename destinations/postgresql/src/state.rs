@@ -43,9 +43,13 @@ async fn retried<'a, T>(attempt: impl Fn() -> BoxFuture<'a, Result<T>>) -> Resul
             Err(error) => error,
         };
         if !retry.again(&error).await {
-            return Err(error.while_doing("the state of the sync"));
+            return Err(in_state(error));
         }
     }
+}
+
+fn in_state(error: Error) -> Error {
+    error.while_doing("the state of the sync")
 }
 
 /// Another process has the run now.
@@ -86,27 +90,25 @@ impl State {
 #[async_trait]
 impl StateStore for State {
     async fn load(&self) -> Result<Option<SavedRun>> {
-        retried(|| {
-            self.transact(async |transaction| {
-                let there =
-                    "SELECT to_regclass('headwater_runs') IS NOT NULL AND to_regclass('headwater_done') IS NOT NULL";
-                if !transaction.query_one(there, &[]).await?.get::<_, bool>(0) {
-                    return Ok(None);
-                }
-                let sql = "SELECT sync_time_us, fingerprint FROM headwater_runs WHERE key = $1";
-                let Some(run) = transaction.query_opt(sql, &[&self.key]).await? else { return Ok(None) };
-                let mut units = Vec::new();
-                for row in transaction.query("SELECT units FROM headwater_done WHERE key = $1", &[&self.key]).await? {
-                    let (hashes, _) = row.get::<_, &[u8]>(0).as_chunks();
-                    units.extend(hashes.iter().copied().map(UnitHash));
-                }
-                units.sort_unstable_by_key(|unit| unit.0);
-                units.dedup();
-                Ok(Some(SavedRun { sync_time: Timestamp(run.get(0)), fingerprint: run.get(1), units }))
-            })
-            .boxed()
-        })
-        .await
+        // It is the first thing that a sync asks of the server: who cannot reach it is told so at once.
+        let loaded = self.transact(async |transaction| {
+            let there =
+                "SELECT to_regclass('headwater_runs') IS NOT NULL AND to_regclass('headwater_done') IS NOT NULL";
+            if !transaction.query_one(there, &[]).await?.get::<_, bool>(0) {
+                return Ok(None);
+            }
+            let sql = "SELECT sync_time_us, fingerprint FROM headwater_runs WHERE key = $1";
+            let Some(run) = transaction.query_opt(sql, &[&self.key]).await? else { return Ok(None) };
+            let mut units = Vec::new();
+            for row in transaction.query("SELECT units FROM headwater_done WHERE key = $1", &[&self.key]).await? {
+                let (hashes, _) = row.get::<_, &[u8]>(0).as_chunks();
+                units.extend(hashes.iter().copied().map(UnitHash));
+            }
+            units.sort_unstable_by_key(|unit| unit.0);
+            units.dedup();
+            Ok(Some(SavedRun { sync_time: Timestamp(run.get(0)), fingerprint: run.get(1), units }))
+        });
+        loaded.await.map_err(in_state)
     }
 
     async fn start(&self, sync_time: Timestamp, fingerprint: &str) -> Result<()> {
