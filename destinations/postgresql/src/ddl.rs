@@ -62,18 +62,42 @@ pub fn create_table(schema: &TableSchema, fill: u32) -> String {
     format!("CREATE TABLE {} ({}){fill}", quote(&schema.name), lines.join(", "))
 }
 
-/// `CREATE INDEX` by which the rows of one unit are found when its stale rows are removed; none where the whole table
-/// is one unit, or nothing is ever removed.
-pub fn create_unit_index(schema: &TableSchema) -> Option<String> {
+/// The index by which the rows of one unit are found when its stale rows are removed, by name and as `CREATE INDEX`;
+/// none where the whole table is one unit, or nothing is ever removed.
+pub fn unit_index(schema: &TableSchema) -> Option<(String, String)> {
     let columns = unit_columns(schema)?;
-    let name = quote(&derived(&schema.name, "_headwater_unit"));
-    Some(format!("CREATE INDEX IF NOT EXISTS {name} ON {} ({columns})", quote(&schema.name)))
+    let name = derived(&schema.name, "_headwater_unit");
+    let create = format!("CREATE INDEX IF NOT EXISTS {} ON {} ({columns})", quote(&name), quote(&schema.name));
+    Some((name, create))
 }
 
-/// The columns of a table that waits to be moved, which are those of the table but for what they may not be.
+/// So many columns a table can have.
+const MOST: usize = 1600;
+
+/// The column of a stage that says in which order its rows came.
+const NUMBER: &str = "n";
+
+/// Whether rows have a number in their stage: where two of them may have one key, of which the later counts.
+pub fn is_numbered(schema: &TableSchema) -> bool {
+    !schema.key().is_empty() && schema.columns.len() < MOST
+}
+
+/// By what the rows of a stage are in the order in which they came. Where they have no number it is their place on disk,
+/// which is that order but for rows of very different sizes.
+pub fn order(schema: &TableSchema) -> &'static str {
+    if is_numbered(schema) { NUMBER } else { "ctid" }
+}
+
+/// The columns of a table that waits to be moved, which are those of the table but for what they may not be, and the
+/// rows' number.
 pub fn stage_columns(schema: &TableSchema) -> String {
     let columns = schema.columns.iter().enumerate();
-    columns.map(|(index, column)| format!("c{index} {}", Kind::of(&column.kind).sql())).collect::<Vec<_>>().join(", ")
+    let mut columns: Vec<String> =
+        columns.map(|(index, column)| format!("c{index} {}", Kind::of(&column.kind).sql())).collect();
+    if is_numbered(schema) {
+        columns.push(format!("{NUMBER} bigint"));
+    }
+    columns.join(", ")
 }
 
 /// `COPY` into a table of [`stage_columns`].
@@ -99,14 +123,30 @@ pub fn publish(schema: &TableSchema, stage: &str) -> String {
         return move_all(schema, "", stage);
     }
     let of_stage = staged_key(schema).join(", ");
-    // In the order of the key, so that two transactions never wait for each other's rows.
     let distinct = move_all(schema, &format!("DISTINCT ON ({of_stage}) "), stage);
-    format!("{distinct} ORDER BY {of_stage}, ctid DESC {}", on_conflict(schema))
+    format!("{distinct} ORDER BY {of_stage}, {} DESC {}", order(schema), on_conflict(schema))
 }
 
-/// The same for a table with a key, where no key comes twice; otherwise it fails.
-pub fn publish_unsorted(schema: &TableSchema, stage: &str) -> String {
-    format!("{} {}", move_all(schema, "", stage), on_conflict(schema))
+/// The same for a table with a key, where no key comes twice; otherwise it fails. Answers how many rows were moved.
+///
+/// Rows that are there are updated through a join, which takes half the time of finding each of them by a conflict, and
+/// only the others are inserted. `None` where there is nothing to update, or rows have no number.
+pub fn publish_unsorted(schema: &TableSchema, stage: &str) -> Option<String> {
+    let set = schema.columns.iter().enumerate().filter(|(_, column)| !column.key);
+    let set: Vec<String> = set.map(|(index, column)| format!("{} = s.c{index}", quote(&column.name))).collect();
+    if set.is_empty() || !is_numbered(schema) {
+        return None;
+    }
+    let others = format!("{stage} AS s WHERE NOT EXISTS (SELECT FROM updated AS u WHERE u.{NUMBER} = s.{NUMBER})");
+    Some(format!(
+        "WITH updated AS (UPDATE {} AS t SET {} FROM {stage} AS s WHERE {} RETURNING s.{NUMBER}), \
+         inserted AS ({} {} RETURNING 1) SELECT (SELECT count(*) FROM updated) + (SELECT count(*) FROM inserted)",
+        quote(&schema.name),
+        set.join(", "),
+        same_key(schema),
+        move_all(schema, "", &others),
+        on_conflict(schema)
+    ))
 }
 
 fn move_all(schema: &TableSchema, distinct: &str, stage: &str) -> String {
@@ -115,14 +155,14 @@ fn move_all(schema: &TableSchema, distinct: &str, stage: &str) -> String {
     format!("INSERT INTO {} ({columns}) SELECT {distinct}{} FROM {stage}", quote(&schema.name), staged.join(", "))
 }
 
+/// The condition that a row `t` of the table and one `s` of a stage have the same key.
+fn same_key(schema: &TableSchema) -> String {
+    let pairs = schema.columns.iter().enumerate().filter(|(_, column)| column.key);
+    let pairs: Vec<String> = pairs.map(|(index, column)| format!("s.c{index} = t.{}", quote(&column.name))).collect();
+    pairs.join(" AND ")
+}
+
 /// The condition that a row of the table is not one of those that wait.
 pub fn unseen(schema: &TableSchema, stage: &str) -> String {
-    let pairs: Vec<String> = schema
-        .columns
-        .iter()
-        .enumerate()
-        .filter(|(_, column)| column.key)
-        .map(|(index, column)| format!("s.c{index} = t.{}", quote(&column.name)))
-        .collect();
-    format!("NOT EXISTS (SELECT 1 FROM {stage} s WHERE {})", pairs.join(" AND "))
+    format!("NOT EXISTS (SELECT 1 FROM {stage} s WHERE {})", same_key(schema))
 }

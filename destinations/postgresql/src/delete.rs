@@ -1,15 +1,16 @@
 //! Rows that are removed because they are named.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use headwater_sdk::arrow::array::RecordBatch;
+use headwater_sdk::arrow::array::{Array, RecordBatch};
+use headwater_sdk::arrow::datatypes::Fields;
 use headwater_sdk::sql::{named_columns, quote};
-use headwater_sdk::{Result, TableSchema};
+use headwater_sdk::{Column, Result, TableSchema};
 
-use crate::ddl::{copy_into, not_null};
+use crate::copy::send;
+use crate::ddl::copy_into;
 use crate::encode::Rows;
-use crate::errors::explain;
-use crate::publish::send;
 use crate::server::Server;
 use crate::types::Kind;
 
@@ -23,35 +24,48 @@ pub async fn delete(server: &Arc<Server>, table: &TableSchema, matching: &Record
         return Ok(0);
     }
     let mut rows = Vec::new();
-    Rows::new(matching)?.write(&mut rows)?;
+    let fields: Fields = columns.iter().map(|column| column.field()).collect();
+    Rows::new(&fields, matching)?.write(None, &mut rows)?;
     let kinds = columns.iter().enumerate();
     let kinds: Vec<String> =
         kinds.map(|(index, column)| format!("c{index} {}", Kind::of(&column.kind).sql())).collect();
-    let equal = columns.iter().enumerate().map(|(index, column)| {
-        let name = quote(&column.name);
-        // Only a plain comparison can use an index.
-        match not_null(column) {
-            true => format!("t.{name} = s.c{index}"),
-            false => format!("(t.{name} = s.c{index} OR t.{name} IS NULL AND s.c{index} IS NULL)"),
-        }
-    });
-    let sql = format!(
-        "DELETE FROM {} AS t USING {NAMED} AS s WHERE {}",
-        quote(&table.name),
-        equal.collect::<Vec<_>>().join(" AND ")
-    );
     let mut lent = server.connection().await?;
-    let explained = |error: tokio_postgres::Error| explain(&error, &server.settings.shown);
+    let explained = |error| server.explain(error);
     let transaction = lent.connection.client.transaction().await.map_err(explained)?;
     let deleted = async {
-        let create = format!("CREATE TEMPORARY TABLE {} ({}) ON COMMIT DROP", &NAMED[8..], kinds.join(", "));
+        let create = format!("CREATE TEMPORARY TABLE {NAMED} ({}) ON COMMIT DROP", kinds.join(", "));
         transaction.batch_execute(&create).await?;
         send(transaction.copy_in(&copy_into(NAMED)).await?, rows.into()).await?;
-        let deleted = transaction.execute(&sql, &[]).await?;
+        let mut deleted = 0;
+        for missing in missing(matching) {
+            deleted += transaction.execute(&statement(table, &columns, &missing), &[]).await?;
+        }
         transaction.commit().await?;
         Ok(deleted)
     };
     let deleted = deleted.await.map_err(|error| explained(error).while_doing(format!("table {}", table.name)))?;
     lent.give_back();
     Ok(deleted)
+}
+
+/// Which values are missing in rows of a batch, each set of them once.
+fn missing(batch: &RecordBatch) -> BTreeSet<Vec<bool>> {
+    let nulls: Vec<_> = batch.columns().iter().map(|column| column.logical_nulls()).collect();
+    let of_row =
+        |row: usize| nulls.iter().map(|nulls| nulls.as_ref().is_some_and(|nulls| nulls.is_null(row))).collect();
+    (0..batch.num_rows()).map(of_row).collect()
+}
+
+/// `DELETE` of the rows that are named by those in which just these values are missing: only plain comparisons can use an
+/// index, or be hashed.
+fn statement(table: &TableSchema, columns: &[&Column], missing: &[bool]) -> String {
+    let equal = columns.iter().zip(missing).enumerate().map(|(index, (column, missing))| {
+        let name = quote(&column.name);
+        match missing {
+            true => format!("t.{name} IS NULL AND s.c{index} IS NULL"),
+            false => format!("t.{name} = s.c{index}"),
+        }
+    });
+    let equal = equal.collect::<Vec<_>>().join(" AND ");
+    format!("DELETE FROM {} AS t USING {NAMED} AS s WHERE {equal}", quote(&table.name))
 }

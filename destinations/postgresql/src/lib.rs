@@ -4,9 +4,10 @@
 //! there inserted, replacing those with the same key; in `overwrite-delete-stale` the unit's rows of earlier syncs go in
 //! the same transaction. In `append` they are copied into the table itself, those of a unit of many rows as they come, in a
 //! transaction that is open as long as the unit; half of the connections may be used so at once. Another unit of many rows
-//! waits in an unlogged table of its own until it has finished, so that neither memory nor a connection is held for it. A
-//! transaction that fails for a passing reason, such as a lost connection or a deadlock, is run again, but for one into
-//! which rows have gone as they came.
+//! waits in an unlogged table of its own until it has finished, so that neither memory nor a connection is held for it; what
+//! waited is counted, because a crash of the server empties that table. A transaction that fails for a passing reason,
+//! such as a lost connection or a deadlock, is run again, but for one into which rows have gone as they came. An attempt
+//! waits for the end of the one before it, whose answer may have been lost, and finds out whether that was committed.
 //!
 //! Tables are created with a primary key `NAME_cqpk` and an index over the columns by which a unit's rows are told. A
 //! column that the source no longer has loses its NOT NULL; a new one is added; a type is widened in place
@@ -15,19 +16,24 @@
 //!
 //! Where the state of syncs is kept here, it stands in the tables `headwater_runs` and `headwater_done`.
 
+mod buffer;
+mod copy;
 mod ddl;
 mod delete;
 mod encode;
 mod errors;
+mod left;
 mod migrate;
 mod part;
 mod publish;
+mod retry;
 mod server;
 mod sift;
 mod spec;
 mod state;
 mod stream;
 mod types;
+mod waiting;
 
 use std::sync::{Arc, OnceLock};
 
@@ -39,7 +45,6 @@ use headwater_sdk::{
     async_trait,
 };
 
-use crate::errors::explain;
 use crate::part::Writer;
 use crate::server::Server;
 use crate::state::State;
@@ -63,20 +68,27 @@ impl Destination for Postgresql {
         let lent = self.server.connection().await?;
         let shown = &self.server.settings.shown;
         let sql = "SELECT current_schema(), has_schema_privilege(current_schema(), 'CREATE'), \
-                   current_setting('server_version_num')::int";
-        let row = lent.connection.client.query_one(sql, &[]).await.map_err(|error| explain(&error, shown))?;
+                   current_setting('server_version_num')::int, has_database_privilege(current_database(), 'TEMP'), \
+                   current_setting('transaction_read_only') = 'on'";
+        let row = lent.connection.client.query_one(sql, &[]).await.map_err(|error| self.server.explain(error))?;
         let (schema, may, version): (Option<String>, Option<bool>, i32) = (row.get(0), row.get(1), row.get(2));
+        let (may_stage, read_only): (bool, bool) = (row.get(3), row.get(4));
         lent.give_back();
-        match (schema, may) {
-            _ if version < 120_000 => Err(Error::destination(format!("{shown}: version {version} is older than 12"))),
-            (None, _) => Err(Error::destination(format!(
-                "{shown}: the schema that tables are to be in does not exist; create it, or name another in `schema`"
-            ))),
-            (Some(schema), Some(false) | None) => Err(Error::destination(format!(
-                "{shown}: the user may not create tables in the schema {schema}; grant it with `GRANT CREATE ON SCHEMA`"
-            ))),
-            (Some(_), Some(true)) => Ok(()),
-        }
+        let problem = match schema {
+            _ if version < 120_000 => format!("version {version} is older than 12"),
+            None => {
+                "the schema that tables are to be in does not exist; create it, or name another in `schema`".to_owned()
+            }
+            Some(schema) if may != Some(true) => {
+                format!("the user may not create tables in the schema {schema}; grant it with `GRANT CREATE ON SCHEMA`")
+            }
+            Some(_) if !may_stage => {
+                "the user may not create temporary tables; grant it with `GRANT TEMPORARY ON DATABASE`".to_owned()
+            }
+            Some(_) if read_only => "the database takes no changes now; is it a standby?".to_owned(),
+            Some(_) => return Ok(()),
+        };
+        Err(Error::destination(format!("{shown}: {problem}")))
     }
 
     fn stores(&self, kind: &ColumnType) -> Stored {
@@ -110,7 +122,7 @@ impl Destination for Postgresql {
     }
 
     async fn close(&self) -> Result<()> {
-        self.server.close();
+        self.server.close().await;
         Ok(())
     }
 }

@@ -9,8 +9,7 @@ use headwater_sdk::sql::quote;
 use headwater_sdk::{ColumnType, Result, TablePlan, TableSchema, plan};
 use tokio_postgres::Transaction;
 
-use crate::ddl::{check_names, create_table, create_unit_index};
-use crate::errors::explain;
+use crate::ddl::{check_names, create_table, unit_index};
 use crate::server::Server;
 use crate::types::Kind;
 
@@ -42,7 +41,7 @@ type Pg<T> = std::result::Result<T, tokio_postgres::Error>;
 pub async fn plan(server: &Arc<Server>, tables: &[Arc<TableSchema>], mode: MigrateMode) -> Result<Vec<TablePlan>> {
     tables.iter().try_for_each(|table| check_names(table))?;
     let mut lent = server.connection().await?;
-    let explained = |error: tokio_postgres::Error| explain(&error, &server.settings.shown);
+    let explained = |error| server.explain(error);
     let transaction = lent.connection.client.build_transaction().read_only(true).start().await.map_err(explained)?;
     let plans = plan_all(&transaction, tables, mode).await.map_err(explained)?;
     transaction.rollback().await.map_err(explained)?;
@@ -55,7 +54,7 @@ pub async fn migrate(server: &Arc<Server>, tables: &[Arc<TableSchema>], mode: Mi
     tables.iter().try_for_each(|table| check_names(table))?;
     let shown = &server.settings.shown;
     let mut lent = server.connection().await?;
-    let explained = |error: tokio_postgres::Error| explain(&error, shown);
+    let explained = |error| server.explain(error);
     let transaction = lent.connection.client.transaction().await.map_err(explained)?;
     transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await.map_err(explained)?;
     sweep(&transaction).await.map_err(explained)?;
@@ -78,10 +77,11 @@ async fn plan_all(transaction: &Transaction<'_>, tables: &[Arc<TableSchema>], mo
     Ok(plans)
 }
 
-/// Removes tables in which units have waited whose process is gone: their name says when they were made.
+/// Removes tables in which units have waited whose process is gone: their name says when they were made. Those of
+/// another user are that one's matter.
 async fn sweep(transaction: &Transaction<'_>) -> Pg<()> {
     let sql = "SELECT relname::text FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' \
-               AND starts_with(relname, $1) AND extract(epoch FROM now()) - $2::float8 > \
+               AND pg_has_role(relowner, 'USAGE') AND starts_with(relname, $1) AND extract(epoch FROM now()) - $2::float8 > \
                substring(relname FROM '^[a-z_]+([0-9]{1,12})_')::float8";
     for row in transaction.query(sql, &[&WAITING, &LONG_AGO]).await? {
         let name: String = row.get(0);
@@ -182,9 +182,12 @@ async fn apply(transaction: &Transaction<'_>, schema: &TableSchema, plan: &Table
     if !altered.is_empty() {
         transaction.batch_execute(&format!("ALTER TABLE {name} {}", altered.join(", "))).await?;
     }
-    match create_unit_index(schema) {
-        Some(index) => transaction.batch_execute(&index).await,
-        None => Ok(()),
+    let Some((index, create)) = unit_index(schema) else { return Ok(()) };
+    // To create it if it is not there takes a lock and the table's owner, also where it is.
+    let sql = "SELECT FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relname = $1";
+    match transaction.query_opt(sql, &[&index]).await? {
+        Some(_) => Ok(()),
+        None => transaction.batch_execute(&create).await,
     }
 }
 
@@ -198,7 +201,8 @@ async fn existing(transaction: &Transaction<'_>, oid: u32) -> Pg<FoundTable> {
         default: row.get(3),
     });
     let columns = columns.collect();
-    let sql = "SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) \
+    let sql = "SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid \
+               AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1]) \
                WHERE i.indrelid = $1 AND i.indisprimary";
     let key = transaction.query(sql, &[&oid]).await?.into_iter().map(|row| row.get(0)).collect();
     Ok(FoundTable { columns, key })

@@ -1,67 +1,88 @@
 //! The transaction that makes a part visible: its rows come in, stale ones go, and what an earlier attempt of the same
 //! sync left is replaced.
 
-use std::pin::Pin;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use futures::SinkExt;
 use headwater_sdk::schema::{SOURCE_NAME, SYNC_TIME};
 use headwater_sdk::sql::quote;
-use headwater_sdk::{Committed, Part, Result, TableSchema};
+use headwater_sdk::text::fnv1a;
+use headwater_sdk::{Committed, Part, Rejects, Result, TableSchema};
+use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{CopyInSink, Transaction};
 
-use crate::ddl::{copy, copy_into, publish, publish_unsorted, stage_columns, unseen};
-use crate::encode::{HEADER, TRAILER};
-use crate::errors::explain;
+use crate::buffer::Bundle;
+use crate::copy::{send, stage_rows};
+use crate::ddl::{copy, publish, publish_unsorted, stage_columns, unseen};
 use crate::server::{Connection, Server};
 use crate::sift::{Failed, sift};
+use crate::waiting::Waiting;
 
 /// A part of so many rows is moved without sorting them first.
 const MANY: u64 = 10_000;
+
+/// Has a join of many rows take place in memory, as far as it fits into a little; PostgreSQL's own limit is 4 MB.
+const MEMORY: &str = "SELECT set_config('work_mem', '64MB', true) \
+                      WHERE pg_size_bytes(current_setting('work_mem')) < pg_size_bytes('64MB')";
 
 type Pg<T> = std::result::Result<T, tokio_postgres::Error>;
 
 /// A part that is about to be made visible.
 pub struct Publish<'a> {
     pub part: &'a Part,
-    /// Encoded rows that have not been sent yet.
-    pub rows: Bytes,
-    /// How many they are.
-    pub count: u64,
-    /// How many there are in all.
-    pub total: u64,
-    /// The table in which the rows before them wait.
-    pub waiting: Option<&'a str>,
+    /// Rows that have not been sent yet.
+    pub bundle: Bundle,
+    /// Where the rows before them wait.
+    pub waiting: Option<&'a Waiting>,
     /// Whether what was there and was not seen again is removed.
     pub removes: bool,
-    /// Whether an attempt before this one may have been committed without a word.
-    pub again: bool,
     /// Whether rows that are refused are looked for and put aside.
     pub sifts: bool,
+    /// How many were put aside before.
+    pub refused: u64,
+    /// Whether this is not the first attempt; the one before may have been committed without a word.
+    pub again: bool,
+    /// What that has done, if it came so far.
+    pub uncertain: Option<Committed>,
 }
 
-/// Copies rows in binary form.
-pub async fn send(sink: CopyInSink<Bytes>, rows: Bytes) -> Pg<u64> {
-    let mut sink = std::pin::pin!(sink);
-    sink.feed(Bytes::from_static(HEADER)).await?;
-    send_pieces(sink.as_mut(), rows).await?;
-    sink.send(Bytes::from_static(&TRAILER)).await?;
-    sink.finish().await
+/// Where the rows of a part are within its transaction.
+enum Staged {
+    /// In the table itself, so many.
+    Moved(u64),
+    /// In a temporary table.
+    Stage(String, u64),
+    /// In the table where rows wait.
+    Waiting(String, u64),
 }
 
-/// Sends rows in pieces of a size that the client's buffers like.
-pub async fn send_pieces(mut sink: Pin<&mut CopyInSink<Bytes>>, rows: Bytes) -> Pg<()> {
-    const PIECE: usize = 64 << 10;
-    for from in (0..rows.len()).step_by(PIECE) {
-        sink.send(rows.slice(from..rows.len().min(from + PIECE))).await?;
+impl Staged {
+    fn stage(&self) -> Option<&str> {
+        match self {
+            Self::Moved(_) => None,
+            Self::Stage(name, _) | Self::Waiting(name, _) => Some(name),
+        }
     }
-    Ok(())
+
+    /// What ends the transaction: a stage is used again by the next part, without what is in it.
+    fn end(&self) -> String {
+        match self {
+            Self::Moved(_) => "COMMIT".to_owned(),
+            Self::Stage(name, _) => format!("TRUNCATE {name}; COMMIT"),
+            Self::Waiting(name, _) => format!("DROP TABLE {name}; COMMIT"),
+        }
+    }
 }
 
-/// `DELETE` of the rows of a part's unit by how the time of their sync compares to the part's, and its parameters.
-pub fn delete_of_unit(part: &Part, compared: &str) -> (String, Vec<String>) {
+/// The lock that attempts to write a part wait for each other with: one whose answer was lost may still be at it.
+pub fn lock(part: &Part) -> String {
+    let name =
+        [&part.table.name, &part.source, &part.scope, &part.sync_time.0.to_string()].map(String::as_str).join("\0");
+    format!("SELECT pg_advisory_xact_lock({})", fnv1a(name.bytes()).cast_signed())
+}
+
+/// Deletes rows of a part's unit by how the time of their sync compares to the part's.
+pub async fn delete_of_unit(client: &Client, part: &Part, compared: &str, unseen: Option<&str>) -> Pg<u64> {
     let mut values = vec![part.sync_time.to_rfc3339(), part.source.clone()];
     let mut sql = format!(
         "DELETE FROM {} AS t WHERE t.{} {compared} $1::text::timestamptz AND t.{} = $2",
@@ -73,104 +94,141 @@ pub fn delete_of_unit(part: &Part, compared: &str) -> (String, Vec<String>) {
         values.push(value.clone());
         sql.push_str(&format!(" AND t.{} = ${}", quote(column), values.len()));
     }
-    (sql, values)
+    if let Some(unseen) = unseen {
+        sql.push_str(&format!(" AND {unseen}"));
+    }
+    client.execute(&sql, &values.iter().map(|value| value as _).collect::<Vec<_>>()).await
 }
 
 /// Moves the rows of a stage into the table.
-async fn move_rows(transaction: &Transaction<'_>, table: &TableSchema, stage: &str, count: u64) -> Pg<u64> {
-    if table.key().is_empty() || count < MANY {
-        return transaction.execute(&publish(table, stage), &[]).await;
-    }
+async fn move_rows(client: &Client, table: &TableSchema, stage: &str, count: u64) -> Pg<u64> {
+    let unsorted = if count < MANY || table.key().is_empty() { None } else { publish_unsorted(table, stage) };
+    let Some(unsorted) = unsorted else { return client.execute(&publish(table, stage), &[]).await };
     // To sort many rows takes longer than to move them, and most often there is nothing to find: no key comes twice.
-    transaction.batch_execute("SAVEPOINT headwater_unsorted").await?;
-    match transaction.execute(&publish_unsorted(table, stage), &[]).await {
-        Err(error) if error.code() == Some(&SqlState::CARDINALITY_VIOLATION) => {
-            transaction.batch_execute("ROLLBACK TO SAVEPOINT headwater_unsorted").await?;
-            transaction.execute(&publish(table, stage), &[]).await
-        }
-        moved => moved,
+    client.batch_execute(&format!("SAVEPOINT headwater_unsorted; {MEMORY}")).await?;
+    match client.query_one(&unsorted, &[]).await {
+        Ok(moved) if moved.get::<_, i64>(0).unsigned_abs() == count => return Ok(count),
+        Err(error) if error.code() != Some(&SqlState::CARDINALITY_VIOLATION) => return Err(error),
+        _ => {}
     }
+    client.batch_execute("ROLLBACK TO SAVEPOINT headwater_unsorted").await?;
+    client.execute(&publish(table, stage), &[]).await
 }
 
 impl Publish<'_> {
     /// Does it, as a whole or not at all.
-    pub async fn run(&self, server: &Arc<Server>) -> Result<Committed> {
+    pub async fn run(&mut self, server: &Arc<Server>) -> Result<Committed> {
         let mut lent = server.connection().await?;
-        let done = self.in_connection(&mut lent.connection).await;
-        let done = done.map_err(|failed| match failed {
-            Failed::Server(error) => explain(&error, &server.settings.shown),
-            Failed::TooMany(error) => error,
-        })?;
+        // A connection on which it fails is closed, and the transaction with it.
+        let done = self.in_connection(server, &mut lent.connection).await.map_err(|failed| failed.explain(server))?;
         lent.give_back();
         Ok(done)
     }
 
-    async fn in_connection(&self, connection: &mut Connection) -> Result<Committed, Failed> {
-        let Connection { client, stages } = connection;
-        let table = &self.part.table;
-        let transaction = client.transaction().await?;
-        let mut done = Committed::default();
-        if (self.part.resumed || self.again) && self.part.adds() {
-            self.delete(&transaction, "=", None).await?;
+    async fn in_connection(&mut self, server: &Server, connection: &mut Connection) -> Result<Committed, Failed> {
+        let mut begin = "BEGIN ISOLATION LEVEL READ COMMITTED".to_owned();
+        if self.part.adds() || self.waiting.is_some() {
+            begin.push_str("; ");
+            begin.push_str(&lock(self.part));
         }
-        let mut stage = None;
-        match self.waiting {
-            Some(waiting) => {
-                let waiting = quote(waiting);
-                if self.count > 0 {
-                    send(transaction.copy_in(&copy_into(&waiting)).await?, self.rows.clone()).await?;
-                }
-                stage = Some(waiting);
-            }
-            None if self.count == 0 => {}
-            None if table.key().is_empty() && !self.sifts => {
-                done.written = send(transaction.copy_in(&copy(table)).await?, self.rows.clone()).await?
-            }
-            None => {
-                let columns = stage_columns(table);
-                let name = match stages.get(&columns) {
-                    Some(name) => name.clone(),
-                    None => {
-                        let name = format!("headwater_stage_{}", stages.len());
-                        let create = format!("CREATE TEMPORARY TABLE {name} ({columns}) ON COMMIT DELETE ROWS");
-                        transaction.batch_execute(&create).await?;
-                        stages.insert(columns, name.clone());
-                        name
-                    }
-                };
-                let name = format!("pg_temp.{name}");
-                send(transaction.copy_in(&copy_into(&name)).await?, self.rows.clone()).await?;
-                stage = Some(name);
-            }
+        connection.client.batch_execute(&begin).await?;
+        if let (Some(waiting), Some(done)) = (self.waiting, self.uncertain)
+            && !waiting.is_there(&connection.client).await?
+        {
+            connection.client.batch_execute("COMMIT").await?;
+            return Ok(done);
         }
-        match (&stage, self.part.rejects.as_ref().filter(|_| self.sifts)) {
-            (None, _) => {}
-            (Some(stage), None) => done.written = move_rows(&transaction, table, stage, self.total).await?,
-            (Some(stage), Some(rejects)) => done.written = sift(&transaction, table, stage, rejects).await?,
+        if let Some(rejects) = &self.part.rejects {
+            // What an earlier attempt has put aside is tried again, too.
+            rejects.keep(self.refused);
         }
-        // What is missing because it was put aside is not known to be gone.
-        if self.removes && self.part.rejects.as_ref().is_none_or(|rejects| rejects.count() == 0) {
-            done.deleted = if self.part.resumed && !self.part.adds() {
-                // Rows of the earlier attempt have the same time, so only the key tells which of them are gone.
-                let unseen = stage.as_ref().map(|stage| unseen(table, stage));
-                self.delete(&transaction, "<=", unseen.as_deref()).await?
-            } else {
-                self.delete(&transaction, "<", None).await?
-            };
-        }
-        if let Some(waiting) = self.waiting {
-            transaction.batch_execute(&format!("DROP TABLE {}", quote(waiting))).await?;
-        }
-        transaction.commit().await?;
+        self.replace(server, &connection.client).await?;
+        let staged = self.stage(connection).await?;
+        let client = &connection.client;
+        let written = self.move_staged(client, &staged).await?;
+        let deleted = self.remove(client, staged.stage()).await?;
+        let done = Committed { written, deleted, ..Committed::default() };
+        self.uncertain = Some(done);
+        client.batch_execute(&staged.end()).await?;
         Ok(done)
     }
 
-    /// Deletes rows of the unit by how their sync's time compares to this one's.
-    async fn delete(&self, transaction: &Transaction<'_>, compared: &str, unseen: Option<&str>) -> Pg<u64> {
-        let (mut sql, values) = delete_of_unit(self.part, compared);
-        if let Some(unseen) = unseen {
-            sql.push_str(&format!(" AND {unseen}"));
+    /// Where refused rows go in this attempt.
+    fn rejects(&self) -> Option<&Rejects> {
+        self.part.rejects.as_ref().filter(|_| self.sifts)
+    }
+
+    /// Removes what an earlier attempt has added.
+    async fn replace(&self, server: &Server, client: &Client) -> Pg<()> {
+        if self.part.adds() && (self.again || self.part.resumed && server.left.holds(client, self.part).await?) {
+            delete_of_unit(client, self.part, "=", None).await?;
         }
-        transaction.execute(&sql, &values.iter().map(|value| value as _).collect::<Vec<_>>()).await
+        Ok(())
+    }
+
+    /// Sends the rows that have not been sent yet.
+    async fn stage(&self, connection: &mut Connection) -> Result<Staged, Failed> {
+        let Connection { client, stages } = connection;
+        let (table, rejects) = (&self.part.table, self.rejects());
+        if let Some(waiting) = self.waiting {
+            let name = waiting.table();
+            let sent = if self.bundle.count > 0 { stage_rows(client, &name, &self.bundle, rejects).await? } else { 0 };
+            return Ok(Staged::Waiting(name, waiting.rows + sent));
+        }
+        if self.bundle.count == 0 {
+            return Ok(Staged::Moved(0));
+        }
+        if table.key().is_empty() && !self.sifts {
+            let sink = client.copy_in(&copy(table)).await?;
+            return Ok(Staged::Moved(send(sink, self.bundle.bytes.clone()).await?));
+        }
+        let next = stages.len();
+        let name = match stages.entry(stage_columns(table)) {
+            Entry::Occupied(entry) => entry.get().clone(),
+            Entry::Vacant(entry) => {
+                let name = format!("pg_temp.headwater_stage_{next}");
+                // Not ON COMMIT DELETE ROWS: every commit would empty all stages of the connection.
+                client.batch_execute(&format!("CREATE TEMPORARY TABLE {name} ({})", entry.key())).await?;
+                entry.insert(name).clone()
+            }
+        };
+        let sent = stage_rows(client, &name, &self.bundle, rejects).await?;
+        Ok(Staged::Stage(name, sent))
+    }
+
+    /// Moves rows into the table, and makes sure that those are all there which waited.
+    async fn move_staged(&self, client: &Client, staged: &Staged) -> Result<u64, Failed> {
+        let (stage, rows) = match staged {
+            Staged::Moved(rows) => return Ok(*rows),
+            Staged::Stage(stage, rows) | Staged::Waiting(stage, rows) => (stage, *rows),
+        };
+        let table = &self.part.table;
+        if let Some(rejects) = self.rejects() {
+            if let Some(waiting) = self.waiting {
+                waiting.check(client, rows).await?;
+            }
+            return sift(client, table, stage, rejects).await;
+        }
+        let moved = move_rows(client, table, stage, rows).await?;
+        match self.waiting {
+            // Fewer are moved where a key comes twice, or where rows are missing.
+            Some(waiting) if moved != rows => waiting.check(client, rows).await?,
+            _ => {}
+        }
+        Ok(moved)
+    }
+
+    /// Removes stale rows.
+    async fn remove(&self, client: &Client, stage: Option<&str>) -> Pg<u64> {
+        // What is missing because it was put aside is not known to be gone.
+        if !self.removes || self.part.rejects.as_ref().is_some_and(|rejects| rejects.count() > 0) {
+            return Ok(0);
+        }
+        if self.part.resumed && !self.part.adds() {
+            // Rows of the earlier attempt have the same time, so only the key tells which of them are gone.
+            let unseen = stage.map(|stage| unseen(&self.part.table, stage));
+            return delete_of_unit(client, self.part, "<=", unseen.as_deref()).await;
+        }
+        delete_of_unit(client, self.part, "<", None).await
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use headwater_sdk::sql::quote;
 use headwater_sdk::{Error, Result};
@@ -11,11 +12,16 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
 use tokio_postgres::Client;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::errors::explain;
+use crate::errors::{explain, explain_connecting, explain_rows};
+use crate::left::Left;
 use crate::spec::{Settings, Verify};
+
+/// How long the end of a sync waits for tables to be removed; the next sync removes those that are left.
+const REMOVAL: Duration = Duration::from_secs(10);
 
 /// The server, and the connections that are free.
 pub struct Server {
@@ -25,12 +31,16 @@ pub struct Server {
     turns: Arc<Semaphore>,
     /// Connections that may be kept for as long as a part is open; the others are for everyone.
     long_turns: Arc<Semaphore>,
+    /// Tables that are being removed.
+    removals: Mutex<JoinSet<()>>,
+    /// What an interrupted sync has left.
+    pub left: Left,
 }
 
 /// A connection, and the temporary tables that it has.
 pub struct Connection {
     pub client: Client,
-    /// By the columns that they were made for.
+    /// By the columns that they were made for; they are empty outside of a transaction.
     pub stages: HashMap<String, String>,
 }
 
@@ -57,7 +67,18 @@ impl Server {
         let tls = MakeRustlsConnect::new(tls(&settings)?);
         let turns = Arc::new(Semaphore::new(settings.connections));
         let long_turns = Arc::new(Semaphore::new(settings.connections / 2));
-        Ok(Arc::new(Self { settings, tls, free: Mutex::default(), turns, long_turns }))
+        let (free, removals) = (Mutex::default(), Mutex::default());
+        Ok(Arc::new(Self { settings, tls, free, turns, long_turns, removals, left: Left::default() }))
+    }
+
+    /// An error of the server, with the place and what to do.
+    pub fn explain(&self, error: tokio_postgres::Error) -> Error {
+        explain(&error, &self.settings.shown)
+    }
+
+    /// The same of an error of writing rows, which may be about single ones.
+    pub fn explain_rows(&self, error: tokio_postgres::Error) -> Error {
+        explain_rows(&error, &self.settings.shown)
     }
 
     /// Waits for a connection.
@@ -92,24 +113,50 @@ impl Server {
     }
 
     async fn connect(&self) -> Result<Connection> {
-        let explained = |error: &tokio_postgres::Error| explain(error, &self.settings.shown);
+        let explained = |error| explain_connecting(&error, &self.settings.shown);
         let connected = self.settings.config.connect(self.tls.clone()).await;
-        let (client, connection) = connected.map_err(|error| explained(&error))?;
+        let (client, connection) = connected.map_err(explained)?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection to PostgreSQL has ended");
             }
         });
-        let mut set = "SET TimeZone = 'UTC'; SET client_min_messages = warning;".to_owned();
+        // The server, too, has to notice that it was cut off: what a transaction holds is waited for by the next attempt.
+        let mut set = "SET TimeZone = 'UTC'; SET client_min_messages = warning; SET tcp_keepalives_idle = 60; \
+                       SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 6;"
+            .to_owned();
         if let Some(schema) = &self.settings.schema {
             set.push_str(&format!("SET search_path = {};", quote(schema)));
         }
-        client.batch_execute(&set).await.map_err(|error| explained(&error))?;
+        client.batch_execute(&set).await.map_err(explained)?;
         Ok(Connection { client, stages: HashMap::new() })
     }
 
-    /// Closes the connections that are free.
-    pub fn close(&self) {
+    /// Removes a table while other things go on.
+    pub fn remove(self: &Arc<Self>, table: String) {
+        // Where the runtime is gone, the next sync removes the table.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let server = Arc::clone(self);
+        let removal = async move {
+            let Ok(lent) = server.connection().await else { return };
+            let sql = format!("DROP TABLE IF EXISTS {}", quote(&table));
+            match lent.connection.client.batch_execute(&sql).await {
+                Ok(()) => lent.give_back(),
+                Err(error) => tracing::debug!(%error, table, "a table stays until the next sync removes it"),
+            }
+        };
+        let mut removals = self.removals.lock().unwrap_or_else(PoisonError::into_inner);
+        while removals.try_join_next().is_some() {}
+        removals.spawn_on(removal, &runtime);
+    }
+
+    /// Waits for what is being removed, and closes the connections that are free.
+    pub async fn close(&self) {
+        let mut removals = std::mem::take(&mut *self.removals.lock().unwrap_or_else(PoisonError::into_inner));
+        let removed = async { while removals.join_next().await.is_some() {} };
+        if tokio::time::timeout(REMOVAL, removed).await.is_err() {
+            removals.detach_all();
+        }
         self.free.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }

@@ -32,7 +32,8 @@ pub struct Spec {
     /// mostly `public`.
     #[serde(default)]
     pub schema: Option<String>,
-    /// Certificates in PEM of those who may certify the server, instead of those that the system trusts.
+    /// Certificates in PEM of those who may certify the server, instead of those that the system trusts. Where they are
+    /// named, the server is verified (`sslmode=verify-ca` at least), unless it says `sslmode=disable`.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
     /// Seconds after which the server ends a statement. By default the server's own.
@@ -127,10 +128,14 @@ impl Spec {
             return Err(Error::fatal("`fillfactor` must be from 10 to 100"));
         }
         let (mode, authority) = (take(&mut text, "sslmode"), take(&mut text, "sslrootcert"));
+        let ca_file = self.ca_file.clone().or(authority.map(PathBuf::from));
+        // Who names an authority wants the server to be made sure of.
+        let named = if ca_file.is_some() { Verify::Authority } else { Verify::Nothing };
         let (mode, verify) = match mode.as_deref() {
             Some("disable") => (SslMode::Disable, Verify::Nothing),
-            None | Some("allow" | "prefer") => (SslMode::Prefer, Verify::Nothing),
-            Some("require") => (SslMode::Require, Verify::Nothing),
+            None if ca_file.is_some() => (SslMode::Require, named),
+            None | Some("allow" | "prefer") => (SslMode::Prefer, named),
+            Some("require") => (SslMode::Require, named),
             Some("verify-ca") => (SslMode::Require, Verify::Authority),
             Some("verify-full") => (SslMode::Require, Verify::Full),
             Some(other) => {
@@ -154,6 +159,7 @@ impl Spec {
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(Duration::from_secs(10));
         }
+        keep_alive(&mut config);
         if config.get_user().is_none_or(str::is_empty) {
             return Err(Error::fatal("`connection_string` names no user, such as postgresql://user@host/database"));
         }
@@ -168,7 +174,7 @@ impl Spec {
         Ok(Settings {
             config,
             verify,
-            ca_file: self.ca_file.clone().or(authority.map(PathBuf::from)),
+            ca_file,
             schema: self.schema.clone(),
             connections: self.connections.unwrap_or(CONNECTIONS),
             fill: self.fillfactor.unwrap_or(FILL),
@@ -181,6 +187,24 @@ impl Spec {
         let own = spec::password(self.password.as_deref(), self.password_file.as_deref())?;
         // As every client of PostgreSQL does.
         Ok(own.or_else(|| std::env::var("PGPASSWORD").ok().filter(|_| !has_one)))
+    }
+}
+
+/// Has a server that is gone without a word noticed within two minutes, where the connection string does not say when.
+fn keep_alive(config: &mut Config) {
+    /// What the library has for a connection string that says nothing.
+    const UNSAID: Duration = Duration::from_secs(2 * 60 * 60);
+    if config.get_keepalives_idle() == UNSAID {
+        config.keepalives_idle(Duration::from_secs(60));
+    }
+    if config.get_keepalives_interval().is_none() {
+        config.keepalives_interval(Duration::from_secs(10));
+    }
+    if config.get_keepalives_retries().is_none() {
+        config.keepalives_retries(6);
+    }
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(Duration::from_secs(120));
     }
 }
 
@@ -213,6 +237,10 @@ mod tests {
             ("?sslmode=disable", SslMode::Disable, Verify::Nothing),
             ("?sslmode=require&application_name=x", SslMode::Require, Verify::Nothing),
             ("?application_name=x&sslmode=verify-full&sslrootcert=/a", SslMode::Require, Verify::Full),
+            ("?sslrootcert=/a", SslMode::Require, Verify::Authority),
+            ("?sslrootcert=/a&sslmode=require", SslMode::Require, Verify::Authority),
+            ("?sslmode=prefer&sslrootcert=/a", SslMode::Prefer, Verify::Authority),
+            ("?sslmode=disable&sslrootcert=/a", SslMode::Disable, Verify::Nothing),
         ] {
             let settings = spec(&format!("postgresql://u:p@h/d{mode}")).settings();
             let settings = settings.map(|settings| (settings.config.get_ssl_mode(), settings.verify, settings.shown));

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use headwater_sdk::{Error, Result, SavedRun, StateStore, Timestamp, UnitHash, Uuid, async_trait};
 use tokio_postgres::Transaction;
-use tokio_postgres::types::ToSql;
 
-use crate::errors::explain;
 use crate::migrate::LOCK;
+use crate::retry::Retry;
 use crate::server::Server;
 
 /// `holder` is of the process that began or took over the run last, and is the only one that may add to it. The units
@@ -33,6 +34,24 @@ pub struct State {
     holder: String,
 }
 
+/// Does something again where it fails for a passing reason; an attempt that got no answer may have been of effect.
+async fn retried<'a, T>(attempt: impl Fn() -> BoxFuture<'a, Result<T>>) -> Result<T> {
+    let mut retry = Retry::default();
+    loop {
+        let error = match attempt().await {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        if !retry.again(&error).await {
+            return Err(in_state(error));
+        }
+    }
+}
+
+fn in_state(error: Error) -> Error {
+    error.while_doing("the state of the sync")
+}
+
 /// Another process has the run now.
 fn lost<T>(_: T) -> Error {
     Error::destination(
@@ -48,42 +67,31 @@ impl State {
 
     /// Does something in a transaction, of which `work` answers whether it is to count.
     async fn transact<T>(&self, work: impl AsyncFnOnce(&Transaction<'_>) -> Pg<Option<T>>) -> Result<Option<T>> {
-        let transact = async {
-            let mut lent = self.server.connection().await?;
-            let explained = |error: tokio_postgres::Error| explain(&error, &self.server.settings.shown);
-            let transaction = lent.connection.client.transaction().await.map_err(explained)?;
-            let done = work(&transaction).await.map_err(explained)?;
-            match &done {
-                Some(_) => transaction.commit().await.map_err(explained)?,
-                None => transaction.rollback().await.map_err(explained)?,
-            }
-            lent.give_back();
-            Ok(done)
-        };
-        transact.await.map_err(|error: Error| error.while_doing("the state of the sync"))
+        let mut lent = self.server.connection().await?;
+        let explained = |error| self.server.explain(error);
+        let transaction = lent.connection.client.transaction().await.map_err(explained)?;
+        let done = work(&transaction).await.map_err(explained)?;
+        match &done {
+            Some(_) => transaction.commit().await.map_err(explained)?,
+            None => transaction.rollback().await.map_err(explained)?,
+        }
+        lent.give_back();
+        Ok(done)
     }
 
-    /// Changes the run that this process holds, by statements of which the first says whether it does; their parameters
-    /// are the key, and those given.
-    async fn change(&self, sql: &str, more: &[&(dyn ToSql + Sync)]) -> Result<()> {
-        let changed = self.transact(async |transaction| {
-            // Locked, so that nobody takes it over before the end of the transaction.
-            let held = "SELECT 1 FROM headwater_runs WHERE key = $1 AND holder = $2 FOR UPDATE";
-            if transaction.query_opt(held, &[&self.key, &self.holder]).await?.is_none() {
-                return Ok(None);
-            }
-            let mut values: Vec<&(dyn ToSql + Sync)> = vec![&self.key];
-            values.extend(more);
-            transaction.execute(sql, &values).await.map(Some)
-        });
-        changed.await?.ok_or(()).map_err(lost).map(|_| ())
+    /// Whether this process holds the run, which nobody takes over then before the end of the transaction; `gone` where
+    /// there is no run.
+    async fn holds(&self, transaction: &Transaction<'_>, gone: bool) -> Pg<bool> {
+        let sql = "SELECT holder = $2 FROM headwater_runs WHERE key = $1 FOR UPDATE";
+        Ok(transaction.query_opt(sql, &[&self.key, &self.holder]).await?.map_or(gone, |row| row.get(0)))
     }
 }
 
 #[async_trait]
 impl StateStore for State {
     async fn load(&self) -> Result<Option<SavedRun>> {
-        self.transact(async |transaction| {
+        // It is the first thing that a sync asks of the server: who cannot reach it is told so at once.
+        let loaded = self.transact(async |transaction| {
             let there =
                 "SELECT to_regclass('headwater_runs') IS NOT NULL AND to_regclass('headwater_done') IS NOT NULL";
             if !transaction.query_one(there, &[]).await?.get::<_, bool>(0) {
@@ -99,42 +107,68 @@ impl StateStore for State {
             units.sort_unstable_by_key(|unit| unit.0);
             units.dedup();
             Ok(Some(SavedRun { sync_time: Timestamp(run.get(0)), fingerprint: run.get(1), units }))
-        })
-        .await
+        });
+        loaded.await.map_err(in_state)
     }
 
     async fn start(&self, sync_time: Timestamp, fingerprint: &str) -> Result<()> {
-        let started = self.transact(async |transaction| {
-            // Two processes that create the tables at once would be in each other's way.
-            transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
-            transaction.batch_execute(CREATE).await?;
-            let sql = "INSERT INTO headwater_runs (key, sync_time_us, fingerprint, holder) VALUES ($1, $2, $3, $4)
+        let started = retried(|| {
+            self.transact(async |transaction| {
+                // Two processes that create the tables at once would be in each other's way.
+                transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+                transaction.batch_execute(CREATE).await?;
+                let sql = "INSERT INTO headwater_runs (key, sync_time_us, fingerprint, holder) VALUES ($1, $2, $3, $4)
                        ON CONFLICT (key) DO UPDATE SET
                            sync_time_us = excluded.sync_time_us,
                            fingerprint = excluded.fingerprint,
                            holder = excluded.holder";
-            transaction.execute(sql, &[&self.key, &sync_time.0, &fingerprint, &self.holder]).await?;
-            transaction.execute("DELETE FROM headwater_done WHERE key = $1", &[&self.key]).await.map(Some)
+                transaction.execute(sql, &[&self.key, &sync_time.0, &fingerprint, &self.holder]).await?;
+                transaction.execute("DELETE FROM headwater_done WHERE key = $1", &[&self.key]).await.map(Some)
+            })
+            .boxed()
         });
         started.await.map(|_| ())
     }
 
     async fn resume(&self, sync_time: Timestamp) -> Result<()> {
-        let resumed = self.transact(async |transaction| {
-            let sql = "UPDATE headwater_runs SET holder = $2 WHERE key = $1 AND sync_time_us = $3";
-            let changed = transaction.execute(sql, &[&self.key, &self.holder, &sync_time.0]).await?;
-            Ok((changed > 0).then_some(()))
+        let resumed = retried(|| {
+            self.transact(async |transaction| {
+                let sql = "UPDATE headwater_runs SET holder = $2 WHERE key = $1 AND sync_time_us = $3";
+                let changed = transaction.execute(sql, &[&self.key, &self.holder, &sync_time.0]).await?;
+                Ok((changed > 0).then_some(()))
+            })
+            .boxed()
         });
         resumed.await?.ok_or(()).map_err(lost)
     }
 
     async fn add(&self, units: &[UnitHash]) -> Result<()> {
         let units: Vec<u8> = units.iter().flat_map(|unit| unit.0).collect();
-        self.change("INSERT INTO headwater_done (key, units) VALUES ($1, $2)", &[&units]).await
+        let added = retried(|| {
+            self.transact(async |transaction| {
+                if !self.holds(transaction, false).await? {
+                    return Ok(None);
+                }
+                let sql = "INSERT INTO headwater_done (key, units) VALUES ($1, $2)";
+                transaction.execute(sql, &[&self.key, &units]).await.map(Some)
+            })
+            .boxed()
+        });
+        added.await?.ok_or(()).map_err(lost).map(|_| ())
     }
 
     async fn clear(&self) -> Result<()> {
-        let sql = "WITH done AS (DELETE FROM headwater_done WHERE key = $1) DELETE FROM headwater_runs WHERE key = $1";
-        self.change(sql, &[]).await
+        let cleared = retried(|| {
+            self.transact(async |transaction| {
+                // An attempt whose answer was lost may have cleared it.
+                if !self.holds(transaction, true).await? {
+                    return Ok(None);
+                }
+                transaction.execute("DELETE FROM headwater_done WHERE key = $1", &[&self.key]).await?;
+                transaction.execute("DELETE FROM headwater_runs WHERE key = $1", &[&self.key]).await.map(Some)
+            })
+            .boxed()
+        });
+        cleared.await?.ok_or(()).map_err(lost).map(|_| ())
     }
 }

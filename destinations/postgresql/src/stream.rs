@@ -10,10 +10,10 @@ use futures::SinkExt;
 use headwater_sdk::{Committed, Part, Result};
 use tokio_postgres::CopyInSink;
 
+use crate::copy::send_pieces;
 use crate::ddl::copy;
 use crate::encode::{HEADER, TRAILER};
-use crate::errors::explain;
-use crate::publish::{delete_of_unit, send_pieces};
+use crate::publish::{delete_of_unit, lock};
 use crate::server::{Lent, Server};
 
 /// An open transaction with a `COPY` under way. Where it is dropped, the connection is closed, and nothing of it stays.
@@ -27,31 +27,34 @@ impl Stream {
     /// Begins, unless no connection is free for it.
     pub async fn begin(server: &Arc<Server>, part: &Part) -> Result<Option<Self>> {
         let Some(lent) = server.long_connection().await? else { return Ok(None) };
-        let explained = |error: tokio_postgres::Error| explain(&error, &server.settings.shown);
         let client = &lent.connection.client;
-        client.batch_execute("BEGIN").await.map_err(explained)?;
-        if part.resumed {
-            // What an earlier attempt has left is replaced.
-            let (sql, values) = delete_of_unit(part, "=");
-            client
-                .execute(&sql, &values.iter().map(|value| value as _).collect::<Vec<_>>())
-                .await
-                .map_err(explained)?;
-        }
-        let mut sink = Box::pin(client.copy_in(&copy(&part.table)).await.map_err(explained)?);
-        sink.feed(Bytes::from_static(HEADER)).await.map_err(explained)?;
+        let begun = async {
+            // The copy takes as long as the unit, which is no sign that something is wrong with it.
+            client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = 0").await?;
+            if part.resumed {
+                // What an earlier attempt has left is replaced.
+                client.batch_execute(&lock(part)).await?;
+                if server.left.holds(client, part).await? {
+                    delete_of_unit(client, part, "=", None).await?;
+                }
+            }
+            let mut sink = Box::pin(client.copy_in(&copy(&part.table)).await?);
+            sink.feed(Bytes::from_static(HEADER)).await?;
+            Ok(sink)
+        };
+        let sink = begun.await.map_err(|error| server.explain(error))?;
         Ok(Some(Self { lent, sink, server: Arc::clone(server) }))
     }
 
     /// Sends rows in binary form.
     pub async fn send(&mut self, rows: Bytes) -> Result<()> {
         let sent = send_pieces(self.sink.as_mut(), rows).await;
-        sent.map_err(|error| explain(&error, &self.server.settings.shown))
+        sent.map_err(|error| self.server.explain_rows(error))
     }
 
     /// Makes the rows visible.
     pub async fn commit(mut self) -> Result<Committed> {
-        let explained = |error: tokio_postgres::Error| explain(&error, &self.server.settings.shown);
+        let explained = |error| self.server.explain_rows(error);
         self.sink.send(Bytes::from_static(&TRAILER)).await.map_err(explained)?;
         let written = self.sink.as_mut().finish().await.map_err(explained)?;
         self.lent.connection.client.batch_execute("COMMIT").await.map_err(explained)?;

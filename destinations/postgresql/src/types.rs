@@ -143,7 +143,10 @@ impl Kind {
             Self::Int4 => from == "smallint",
             Self::Int8 => matches!(from, "smallint" | "integer"),
             Self::Float8 => from == "real",
-            Self::Text => from.starts_with("character varying") || from.starts_with("character("),
+            Self::Text => {
+                let of_text = from.starts_with("character varying") || from.starts_with("character(");
+                of_text && !from.ends_with("[]")
+            }
             Self::Numeric { precision, scale } => match (from, numeric(from)) {
                 ("smallint" | "integer" | "bigint", _) => {
                     *scale >= 0 && i64::from(*precision) - i64::from(*scale) >= 19

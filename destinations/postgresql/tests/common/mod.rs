@@ -1,6 +1,8 @@
 //! A server for each test, and what it holds as Arrow.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub mod relay;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
