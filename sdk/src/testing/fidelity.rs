@@ -54,10 +54,8 @@ pub struct OfType {
     pub refused: Vec<String>,
 }
 
-/// Writes and reads values of every type; compares what is lost with what is declared, and all with the file of the
-/// results, below `docs/fidelity` of the workspace that the package in `folder` is of. With `INSTA_UPDATE=always` the
-/// file is written instead.
-pub async fn every_type(subject: &dyn Subject, folder: &str) {
+/// Writes and reads values of every type, and compares what is lost with what is declared.
+pub async fn fidelity_of(subject: &dyn Subject) -> Fidelity {
     let mut types = Vec::new();
     for (number, (kind, values)) in samples(SEED).into_iter().enumerate() {
         types.push(of_type(subject, number, &kind, &values).await);
@@ -66,7 +64,13 @@ pub async fn every_type(subject: &dyn Subject, folder: &str) {
         |of: &&OfType| of.lost.is_none() != of.changed.is_empty() || of.refuses.is_none() != of.refused.is_empty();
     let silent: Vec<&OfType> = types.iter().filter(differs).collect();
     assert!(silent.is_empty(), "what is lost is not what is declared: {silent:#?}");
-    let fidelity = Fidelity { destination: subject.name().to_owned(), types };
+    Fidelity { destination: subject.name().to_owned(), types }
+}
+
+/// Finds out what becomes of every type, and compares it with the file of the results, below `docs/fidelity` of the
+/// workspace that the package in `folder` is of. With `INSTA_UPDATE=always` the file is written instead.
+pub async fn every_type(subject: &dyn Subject, folder: &str) {
+    let fidelity = fidelity_of(subject).await;
     let mut text = serde_json::to_string_pretty(&fidelity).unwrap_or_default();
     text.push('\n');
     let Some(root) = Path::new(folder).ancestors().find(|folder| folder.join("Cargo.lock").is_file()) else {
@@ -167,7 +171,7 @@ async fn write(destination: &dyn Destination, schema: &TableSchema, values: &Arr
 
 /// Whether a value is the one that was written: the same text, the same float in other digits, or the same JSON with
 /// other spaces.
-fn same(kind: &DataType, written: Option<&str>, read: Option<&str>) -> bool {
+pub(super) fn same(kind: &DataType, written: Option<&str>, read: Option<&str>) -> bool {
     let (Some(written), Some(read)) = (written, read) else { return written == read };
     if written == read {
         return true;

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use crate::destination::Destination;
 use crate::schema::TableSchema;
 
-pub use things::{HERE, Item, OTHER, Origin, THERE, at, batch, part, thing, things};
+pub use things::{HERE, Item, OTHER, Origin, Shape, THERE, at, batch, part, thing, things};
 
 /// A destination under test, on a place of its own that is empty at first.
 #[async_trait]
@@ -34,6 +34,17 @@ pub trait Subject: Send + Sync {
     fn keeps_schemas(&self) -> bool {
         true
     }
+
+    /// Whether [`Subject::rows`] may be called while a part is committed.
+    fn reads_meanwhile(&self) -> bool {
+        true
+    }
+
+    /// Whether stale rows go in the very moment in which the new ones come, as they should. Where they do not, they may be
+    /// seen beside the new ones while a part is committed.
+    fn stale_rows_go_at_once(&self) -> bool {
+        true
+    }
 }
 
 /// Hands the names of all cases of the suite to another macro, behind what is given.
@@ -43,6 +54,7 @@ macro_rules! acceptance_cases {
     ($($then:ident)::+ ! { $($start:tt)* }) => {
         $($then)::+! { $($start)*
             a_part_is_seen_when_it_is_committed,
+            a_commit_is_seen_as_a_whole,
             rows_with_a_key_are_replaced,
             the_last_of_equal_keys_stays,
             added_rows_are_added,
@@ -62,9 +74,15 @@ macro_rules! acceptance_cases {
             the_state_of_a_sync_is_kept,
             a_column_is_added,
             a_column_is_removed,
+            a_column_is_widened,
             a_plan_is_what_a_migration_does,
             a_changed_column_is_refused_or_forced,
             random_histories,
+            a_large_part_is_seen_when_it_is_committed,
+            a_large_commit_is_seen_as_a_whole,
+            the_last_of_equal_keys_stays_in_a_large_part,
+            a_large_unit_written_half_is_written_again,
+            random_histories_of_large_parts,
         }
     };
 }

@@ -42,6 +42,11 @@ impl Subject for Sqlite {
         destination(self.spec()).unwrap()
     }
 
+    /// The driver has an SQLite of its own, and two of them in one process do not see each other's locks.
+    fn reads_meanwhile(&self) -> bool {
+        false
+    }
+
     async fn rows(&self, table: &TableSchema) -> Vec<Vec<Option<String>>> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
         let db = Connection::open_with_flags(self.folder.path().join("x.db"), flags).unwrap();

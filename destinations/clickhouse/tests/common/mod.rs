@@ -58,6 +58,11 @@ impl Subject for Clickhouse {
         destination(self.spec()).unwrap()
     }
 
+    /// They are deleted by a statement of their own, as is documented.
+    fn stale_rows_go_at_once(&self) -> bool {
+        false
+    }
+
     async fn rows(&self, table: &TableSchema) -> Vec<Vec<Option<String>>> {
         let columns: Vec<String> = table.columns.iter().map(|column| quote(&column.name)).collect();
         // Whether the engine has rows that replace others is its own matter.
