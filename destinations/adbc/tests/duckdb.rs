@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use common::duckdb::{Duckdb, number, open, query, spec};
+use common::duckdb::{Duckdb, change, number, open, query, spec};
 use headwater_adbc::duckdb::{Spec, destination};
 use headwater_e2e::drivers::{libduckdb, python};
 use headwater_sdk::arrow::datatypes::{DataType, Field};
@@ -451,7 +451,7 @@ async fn a_table_whose_columns_stand_in_another_order_takes_them_too() {
             .collect();
         columns.reverse();
         let sql = format!("CREATE TABLE {} ({}{extra})", table.name, columns.join(", "));
-        query(&subject.path(), &sql);
+        change(&subject.path(), &sql);
         migrate(&*destination, table).await.unwrap();
         assert_eq!(add(&*destination, table, false, 60_000).await.unwrap(), 60_000);
         destination.close().await.unwrap();

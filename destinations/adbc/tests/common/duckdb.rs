@@ -68,11 +68,20 @@ pub fn query(path: &Path, sql: &str) -> Result<Vec<RecordBatch>, String> {
     if !copy.exists() {
         return Ok(Vec::new());
     }
+    ask(&copy, sql)
+}
+
+/// Has a statement done in the file itself, which nobody else has open.
+pub fn change(path: &Path, sql: &str) {
+    ask(path, sql).unwrap();
+}
+
+fn ask(path: &Path, sql: &str) -> Result<Vec<RecordBatch>, String> {
     let entry = Some(&b"duckdb_adbc_init"[..]);
     let mut driver = ManagedDriver::load_dynamic_from_filename(libduckdb().unwrap(), entry, AdbcVersion::V110).unwrap();
     // Never let go, because a library may have threads that outlive its last use.
     std::mem::forget(driver.clone());
-    let options = [("path", copy.to_str().unwrap()), ("threads", "1")];
+    let options = [("path", path.to_str().unwrap()), ("threads", "1")];
     let options = options.map(|(key, value)| (OptionDatabase::from(key), OptionValue::from(value)));
     let database = driver.new_database_with_opts(options).map_err(|error| error.message)?;
     let mut connection = database.new_connection().unwrap();

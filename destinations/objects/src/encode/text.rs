@@ -54,7 +54,7 @@ impl Write for Text {
 
 /// A text file that is being written.
 pub enum Sink {
-    Json { writer: arrow_json::Writer<Text, LineDelimited>, plain: plain::PlainJson },
+    Json { writer: Box<arrow_json::Writer<Text, LineDelimited>>, plain: plain::PlainJson },
     Csv { schema: SchemaRef, writer: Box<arrow_csv::Writer<Text>> },
 }
 
@@ -69,7 +69,7 @@ impl Sink {
         let plain = plain::PlainJson::default();
         let builder =
             arrow_json::WriterBuilder::new().with_explicit_nulls(true).with_encoder_factory(Arc::new(plain.clone()));
-        Self::Json { writer: builder.build(Text::new(file, gzip)), plain }
+        Self::Json { writer: Box::new(builder.build(Text::new(file, gzip))), plain }
     }
 
     /// Begins a CSV file.
