@@ -502,7 +502,7 @@ fn plan_and_migrate() {
     std::fs::write(folder.join("out"), "no folder").unwrap();
     let (code, out, _) = run(folder, &["migrate", "sync.yaml"]);
     assert_eq!(code, 1);
-    assert!(out.contains("destination files\n  ✗ not all was done: "), "{out}");
+    assert!(out.contains("destination files\n  ✗ out is a file, not a folder"), "{out}");
     std::fs::write(folder.join("b.db"), "no database at all, but a text of some length").unwrap();
     let text = std::fs::read_to_string(folder.join("sync.yaml")).unwrap().replace("a.db", "b.db");
     std::fs::write(folder.join("sync.yaml"), text).unwrap();

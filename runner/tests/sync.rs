@@ -336,7 +336,7 @@ async fn rows_that_are_refused_are_put_aside_where_that_is_asked_for() {
     let picky = town.path("picky.db").display().to_string();
     assert_eq!(
         aside.replace(&picky, "DB"),
-        "picky shop_customers north 7 this number is taken; picky shop_customers north 99 this number is taken"
+        "picky shop_customers north 7 DB: this number is taken; picky shop_customers north 99 DB: this number is taken"
     );
     let report = read_report(&town, &outcome);
     assert_eq!(report["sources"][0]["tables"][0]["units"][0]["destinations"][0]["rejected"], 2);

@@ -364,7 +364,7 @@ async fn a_part_of_which_a_batch_failed_is_not_committed() {
     writer.write(batch(&table, HERE, NOW, &rows(&["a"]))).await.unwrap();
     let fewer = batch(&table, HERE, NOW, &rows(&["b"])).project(&[0, 1, 2]).unwrap();
     let error = writer.write(fewer).await.unwrap_err().to_string();
-    assert!(error.contains("table t: a batch has other columns"), "{error}");
+    assert!(error.contains("a batch of t has other columns"), "{error}");
     let error = writer.commit(COMPLETE).await.unwrap_err().to_string();
     assert!(error.contains("not whole"), "{error}");
     assert!(files(folder.path()).is_empty());
