@@ -127,26 +127,9 @@ pub fn publish(schema: &TableSchema, stage: &str) -> String {
     format!("{distinct} ORDER BY {of_stage}, {} DESC {}", order(schema), on_conflict(schema))
 }
 
-/// The same for a table with a key, where no key comes twice; otherwise it fails. Answers how many rows were moved.
-///
-/// Rows that are there are updated through a join, which takes half the time of finding each of them by a conflict, and
-/// only the others are inserted. `None` where there is nothing to update, or rows have no number.
-pub fn publish_unsorted(schema: &TableSchema, stage: &str) -> Option<String> {
-    let set = schema.columns.iter().enumerate().filter(|(_, column)| !column.key);
-    let set: Vec<String> = set.map(|(index, column)| format!("{} = s.c{index}", quote(&column.name))).collect();
-    if set.is_empty() || !is_numbered(schema) {
-        return None;
-    }
-    let others = format!("{stage} AS s WHERE NOT EXISTS (SELECT FROM updated AS u WHERE u.{NUMBER} = s.{NUMBER})");
-    Some(format!(
-        "WITH updated AS (UPDATE {} AS t SET {} FROM {stage} AS s WHERE {} RETURNING s.{NUMBER}), \
-         inserted AS ({} {} RETURNING 1) SELECT (SELECT count(*) FROM updated) + (SELECT count(*) FROM inserted)",
-        quote(&schema.name),
-        set.join(", "),
-        same_key(schema),
-        move_all(schema, "", &others),
-        on_conflict(schema)
-    ))
+/// The same for a table with a key, where no key comes twice; otherwise it fails.
+pub fn publish_unsorted(schema: &TableSchema, stage: &str) -> String {
+    format!("{} {}", move_all(schema, "", stage), on_conflict(schema))
 }
 
 fn move_all(schema: &TableSchema, distinct: &str, stage: &str) -> String {
@@ -155,14 +138,14 @@ fn move_all(schema: &TableSchema, distinct: &str, stage: &str) -> String {
     format!("INSERT INTO {} ({columns}) SELECT {distinct}{} FROM {stage}", quote(&schema.name), staged.join(", "))
 }
 
-/// The condition that a row `t` of the table and one `s` of a stage have the same key.
-fn same_key(schema: &TableSchema) -> String {
-    let pairs = schema.columns.iter().enumerate().filter(|(_, column)| column.key);
-    let pairs: Vec<String> = pairs.map(|(index, column)| format!("s.c{index} = t.{}", quote(&column.name))).collect();
-    pairs.join(" AND ")
-}
-
 /// The condition that a row of the table is not one of those that wait.
 pub fn unseen(schema: &TableSchema, stage: &str) -> String {
-    format!("NOT EXISTS (SELECT 1 FROM {stage} s WHERE {})", same_key(schema))
+    let pairs: Vec<String> = schema
+        .columns
+        .iter()
+        .enumerate()
+        .filter(|(_, column)| column.key)
+        .map(|(index, column)| format!("s.c{index} = t.{}", quote(&column.name)))
+        .collect();
+    format!("NOT EXISTS (SELECT 1 FROM {stage} s WHERE {})", pairs.join(" AND "))
 }

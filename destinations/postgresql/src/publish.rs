@@ -21,10 +21,6 @@ use crate::waiting::Waiting;
 /// A part of so many rows is moved without sorting them first.
 const MANY: u64 = 10_000;
 
-/// Has a join of many rows take place in memory, as far as it fits into a little; PostgreSQL's own limit is 4 MB.
-const MEMORY: &str = "SELECT set_config('work_mem', '64MB', true) \
-                      WHERE pg_size_bytes(current_setting('work_mem')) < pg_size_bytes('64MB')";
-
 type Pg<T> = std::result::Result<T, tokio_postgres::Error>;
 
 /// A part that is about to be made visible.
@@ -102,17 +98,18 @@ pub async fn delete_of_unit(client: &Client, part: &Part, compared: &str, unseen
 
 /// Moves the rows of a stage into the table.
 async fn move_rows(client: &Client, table: &TableSchema, stage: &str, count: u64) -> Pg<u64> {
-    let unsorted = if count < MANY || table.key().is_empty() { None } else { publish_unsorted(table, stage) };
-    let Some(unsorted) = unsorted else { return client.execute(&publish(table, stage), &[]).await };
-    // To sort many rows takes longer than to move them, and most often there is nothing to find: no key comes twice.
-    client.batch_execute(&format!("SAVEPOINT headwater_unsorted; {MEMORY}")).await?;
-    match client.query_one(&unsorted, &[]).await {
-        Ok(moved) if moved.get::<_, i64>(0).unsigned_abs() == count => return Ok(count),
-        Err(error) if error.code() != Some(&SqlState::CARDINALITY_VIOLATION) => return Err(error),
-        _ => {}
+    if table.key().is_empty() || count < MANY {
+        return client.execute(&publish(table, stage), &[]).await;
     }
-    client.batch_execute("ROLLBACK TO SAVEPOINT headwater_unsorted").await?;
-    client.execute(&publish(table, stage), &[]).await
+    // To sort many rows takes longer than to move them, and most often there is nothing to find: no key comes twice.
+    client.batch_execute("SAVEPOINT headwater_unsorted").await?;
+    match client.execute(&publish_unsorted(table, stage), &[]).await {
+        Err(error) if error.code() == Some(&SqlState::CARDINALITY_VIOLATION) => {
+            client.batch_execute("ROLLBACK TO SAVEPOINT headwater_unsorted").await?;
+            client.execute(&publish(table, stage), &[]).await
+        }
+        moved => moved,
+    }
 }
 
 impl Publish<'_> {
