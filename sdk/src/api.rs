@@ -106,6 +106,7 @@ fn units<A: Api>(api: &A, scopes: &WantedScopes, open: Vec<(&'static str, Arc<A:
             units.push(Unit {
                 node: Arc::clone(node),
                 scope: id.clone(),
+                ranges: Vec::new(),
                 predicate: columns
                     .filter_map(|column| Some((column.name.to_owned(), scope.value(column.name)?.to_owned())))
                     .collect(),

@@ -8,6 +8,7 @@ use futures::stream::BoxStream;
 use crate::calls::CallLimits;
 use crate::error::{Error, Result};
 use crate::registry::Node;
+use crate::selection::Selection;
 use crate::unit::{Unit, UnitRun};
 
 /// One step of planning a sync. Units are found while others run already.
@@ -28,11 +29,47 @@ pub fn all_wanted() -> Wanted {
     Arc::new(|_, _| true)
 }
 
+/// Why tables could not be found.
+#[derive(Debug)]
+pub enum Undiscovered {
+    /// The source could not be asked.
+    Failed(Error),
+    /// The source's own `spec` says what does not fit the tables that there are.
+    Wrong(Vec<Wrong>),
+}
+
+impl From<Error> for Undiscovered {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Something in a connector's `spec` that is wrong, found only when the source was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrong {
+    /// The way to it within the `spec`: `["tables", "orders", "cursor"]`. The place of an item of a list is its number.
+    pub at: Vec<String>,
+    /// What is wrong, in one line.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
 /// A source of rows.
 #[async_trait]
 pub trait Connector: Send + Sync {
-    /// All tables, known without a connection.
+    /// All tables that are known without a connection.
     fn tables(&self) -> Vec<Node>;
+
+    /// Finds the tables, all those at least that are selected; a source that knows them without asking need not do this.
+    /// Nothing that was opened for it stays open. Called before [`Connector::plan`], from another runtime.
+    ///
+    /// # Errors
+    /// If the source cannot be asked, or its `spec` does not fit the tables that there are.
+    async fn discover(&self, selection: &Selection) -> Result<Vec<Node>, Undiscovered> {
+        let _ = selection;
+        Ok(self.tables())
+    }
 
     /// Whether the source can be reached with the credentials at hand; a line for each thing that was checked.
     async fn check(&self) -> Result<Vec<String>>;

@@ -13,6 +13,7 @@ use crate::error::{Class, Error, Result};
 use crate::fidelity::Stored;
 use crate::memory::Budget;
 use crate::plan::TablePlan;
+use crate::range::Range;
 use crate::rejects::Rejects;
 use crate::schema::{ColumnType, ID, TableSchema};
 use crate::state::StateStore;
@@ -75,6 +76,9 @@ pub struct Part {
     pub scope: String,
     /// The column values by which the part's rows are told from those of other units (besides the source).
     pub predicate: Vec<(String, String)>,
+    /// The ranges of values that the part's rows are in (besides the source and the predicate), and no others. A row that
+    /// another unit has written and that is in them counts as the part's.
+    pub ranges: Vec<Range>,
     /// The rows' `_cq_sync_time`.
     pub sync_time: Timestamp,
     /// What to do with rows that are there already.
@@ -153,6 +157,19 @@ pub trait Destination: Send + Sync {
     async fn delete(&self, table: &Arc<TableSchema>, matching: RecordBatch) -> Result<u64> {
         let _ = matching;
         Err(Error::new(Class::Unsupported, format!("table {}: single rows cannot be removed here", table.name)))
+    }
+
+    /// Removes what earlier syncs of a source have left in a table, in units that are no more: called when every unit of
+    /// the table has been committed whole in a sync of this time. Answers how many rows, or rows of files, were removed.
+    async fn prune(
+        &self,
+        table: &Arc<TableSchema>,
+        source: &str,
+        within: &[Range],
+        sync_time: Timestamp,
+    ) -> Result<u64> {
+        let _ = (source, within, sync_time);
+        Err(Error::new(Class::Unsupported, format!("table {}: units that are no more cannot be removed", table.name)))
     }
 
     /// Where the state of syncs is kept under a key, if the destination can keep it. Nothing is touched yet, and the

@@ -64,9 +64,19 @@ pub async fn run_unit(run: Arc<UnitRun>, unit: &Unit, client: Anything) {
         depth: 0,
         held: None,
     };
-    let table = Arc::clone(&job.node.table);
-    table.run(job).await;
+    run_node(job).await;
     run.hand_on_all().await;
+}
+
+/// Reads a table that is derived, with all below it.
+async fn run_node(job: Job) {
+    match &job.node.table {
+        Some(table) => Arc::clone(table).run(job).await,
+        None => {
+            let error = Error::fatal("the table is not derived, so its connector has to read it; this is a bug in it");
+            job.run.fail_all(&job.node, error).await;
+        }
+    }
 }
 
 fn typed<X: Any + Send + Sync>(any: &Anything, what: &str, table: &str) -> Result<Arc<X>> {
@@ -258,7 +268,6 @@ impl<T: Table> Reader<T> {
                 }
             };
             let node = Arc::clone(&self.job.node.children[index]);
-            let table = Arc::clone(&node.table);
             let job = Job {
                 node,
                 parent: Arc::clone(&row),
@@ -268,7 +277,7 @@ impl<T: Table> Reader<T> {
                 ..self.job.clone()
             };
             self.open.spawn(async move {
-                table.run(job).await;
+                run_node(job).await;
                 drop(passed);
             });
         }

@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use crate::batch::Columns;
 use crate::read::{Job, run_table};
 use crate::schema::TableSchema;
+use crate::selection::matches;
 use crate::table::{self, Row, Table};
 
 /// A table with its Rust types erased.
@@ -65,13 +66,30 @@ pub struct Node {
     pub package: &'static str,
     /// What it looks like.
     pub schema: Arc<TableSchema>,
-    /// How it is read.
-    pub table: Arc<dyn AnyTable>,
+    /// How it is read; none for a table that its connector reads itself.
+    pub table: Option<Arc<dyn AnyTable>>,
+    /// Other names that a pattern may mean it by, such as the one that it has in its database.
+    pub also: Vec<String>,
     /// The tables that hang from it, by name.
     pub children: Vec<Arc<Node>>,
 }
 
 impl Node {
+    /// A table without children that its connector reads itself.
+    pub fn own(package: &'static str, schema: TableSchema, also: Vec<String>) -> Self {
+        Self { package, schema: Arc::new(schema), table: None, also, children: Vec::new() }
+    }
+
+    /// Whether a pattern means this table.
+    pub fn is_meant(&self, pattern: &str) -> bool {
+        self.names().any(|name| matches(pattern, name))
+    }
+
+    /// All names of the table.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.schema.name.as_str()).chain(self.also.iter().map(String::as_str))
+    }
+
     /// This table and all below it, parents first.
     pub fn flatten(&self) -> Vec<&Node> {
         let mut all = vec![self];
@@ -91,7 +109,8 @@ pub fn tables_of(packages: &[&str]) -> Vec<Node> {
         by_parent.entry(table.parent_type()).or_default().push(Node {
             package: entry.package,
             schema,
-            table,
+            table: Some(table),
+            also: Vec::new(),
             children: Vec::new(),
         });
     }
@@ -102,7 +121,9 @@ fn attach(parent: TypeId, by_parent: &mut HashMap<TypeId, Vec<Node>>) -> Vec<Nod
     let mut nodes = by_parent.remove(&parent).unwrap_or_default();
     nodes.sort_by(|a, b| a.schema.name.cmp(&b.schema.name));
     for node in &mut nodes {
-        node.children = attach(node.table.row_type(), by_parent).into_iter().map(Arc::new).collect();
+        if let Some(table) = &node.table {
+            node.children = attach(table.row_type(), by_parent).into_iter().map(Arc::new).collect();
+        }
     }
     nodes
 }

@@ -9,7 +9,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 
 use crate::error::{Error, Result};
-use crate::scope::Scopes;
+use crate::scope::{ScopeColumn, Scopes};
 
 /// When the row was synced.
 pub const SYNC_TIME: &str = "_cq_sync_time";
@@ -19,6 +19,20 @@ pub const SOURCE_NAME: &str = "_cq_source_name";
 pub const ID: &str = "_cq_id";
 /// The `_cq_id` of the parent table's row.
 pub const PARENT_ID: &str = "_cq_parent_id";
+
+/// The metadata key of a column's native type.
+pub const NATIVE: &str = "headwater:native";
+/// The metadata key of a field's number, which the Parquet library writes into the file.
+pub const FIELD_ID: &str = "PARQUET:field_id";
+
+/// The column that says which unit of a table a row is of, where that cannot be told from the row's own values.
+pub const UNIT: &str = "_headwater_unit";
+
+/// The units of a table of a database whose rows cannot be told by their own values: parts by a hash, or by their place.
+pub const PARTS: Scopes = Scopes {
+    name: "part",
+    columns: &[ScopeColumn { name: UNIT, description: "The part of the table that the row was read with." }],
+};
 
 /// CloudQuery's Arrow extension types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -147,6 +161,11 @@ pub struct Column {
     pub origin: String,
     /// The inner shape of a JSON column.
     pub shape: Option<serde_json::Value>,
+    /// The type that a database has it as, where the Arrow type does not say it all: `postgresql numeric`. A destination
+    /// of the same kind makes its column of this type.
+    pub native: Option<String>,
+    /// The field's number in Parquet and Iceberg.
+    pub field_id: Option<i32>,
 }
 
 impl Column {
@@ -162,7 +181,14 @@ impl Column {
             secrets: Vec::new(),
             origin: "sync".to_owned(),
             shape: None,
+            native: None,
+            field_id: None,
         }
+    }
+
+    /// The native type, where it is one of `database`: `numeric` of `postgresql numeric`.
+    pub fn native_of(&self, database: &str) -> Option<&str> {
+        self.native.as_deref()?.strip_prefix(database)?.strip_prefix(' ')
     }
 
     /// The Arrow field with CloudQuery's metadata.
@@ -175,6 +201,12 @@ impl Column {
         metadata.insert("cq:extension:primary_key_component".to_owned(), flag(false));
         if let Some(shape) = &self.shape {
             metadata.insert("cq:extension:type_schema".to_owned(), shape.to_string());
+        }
+        if let Some(native) = &self.native {
+            metadata.insert(NATIVE.to_owned(), native.clone());
+        }
+        if let Some(id) = self.field_id {
+            metadata.insert(FIELD_ID.to_owned(), id.to_string());
         }
         Field::new(&self.name, self.kind.data_type.clone(), self.nullable).with_metadata(metadata)
     }
@@ -230,6 +262,21 @@ impl TableSchema {
             }
         }
         Self::of_columns(name, description, parent, scopes, all)
+    }
+
+    /// A table of a database. Before its own columns there are only the time of the sync, the source's name and the columns
+    /// of `scopes`, which are [`Scopes::SINGLE`] or [`PARTS`]; where no column is part of a key, it has none.
+    pub fn of_database(name: &str, description: &str, scopes: Scopes, columns: Vec<Column>) -> Self {
+        let own = |column: &Column| column.name == SYNC_TIME || column.name == SOURCE_NAME;
+        let mut all: Vec<Column> = sync_columns().into_iter().filter(own).collect();
+        all.extend(scopes.columns.iter().map(|scope| {
+            let mut column = Column::new(scope.name, ColumnType::plain(DataType::Utf8), scope.description);
+            column.nullable = false;
+            column.origin = "scope".to_owned();
+            column
+        }));
+        all.extend(columns);
+        Self::of_columns(name, description, None, scopes, all)
     }
 
     fn of_columns(name: &str, description: &str, parent: Option<&str>, scopes: Scopes, columns: Vec<Column>) -> Self {

@@ -39,7 +39,7 @@ impl Selection {
     /// The patterns that match nothing.
     pub fn unmatched(&self, roots: &[Node]) -> Vec<Unmatched> {
         let nodes: Vec<&Node> = roots.iter().flat_map(Node::flatten).collect();
-        let names = || nodes.iter().map(|node| node.schema.name.as_str());
+        let names = || nodes.iter().flat_map(|node| node.names());
         let patterns = self.tables.iter().map(|pattern| (pattern, false));
         patterns
             .chain(self.skip.iter().map(|pattern| (pattern, true)))
@@ -58,11 +58,10 @@ impl Selection {
     }
 
     fn prune(&self, mut node: Node, with_parent: bool) -> Option<Node> {
-        let name = node.schema.name.clone();
-        if self.skip.iter().any(|pattern| matches(pattern, &name)) {
+        if self.skip.iter().any(|pattern| node.is_meant(pattern)) {
             return None;
         }
-        let named = self.tables.iter().any(|pattern| matches(pattern, &name));
+        let named = self.tables.iter().any(|pattern| node.is_meant(pattern));
         let selected = named || with_parent && !self.skip_dependent;
         let children = node.children.into_iter().map(Arc::unwrap_or_clone);
         node.children = children.filter_map(|child| self.prune(child, selected)).map(Arc::new).collect();

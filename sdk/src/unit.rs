@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray, TimestampMicrosecondArray};
 use tokio::sync::mpsc;
 
 use crate::batch::{BatchBuilder, BatchLimits, Columns};
@@ -14,6 +14,7 @@ use crate::calls::Calls;
 use crate::calls::meter::Wait;
 use crate::error::{Class, Error, Result};
 use crate::memory::Lease;
+use crate::range::Range;
 use crate::registry::Node;
 use crate::schema::TableSchema;
 use crate::table::{Anything, Table};
@@ -32,6 +33,8 @@ pub struct Unit {
     pub handle: Anything,
     /// The column values by which rows of this unit are told from others'.
     pub predicate: Vec<(String, String)>,
+    /// The ranges of values that rows of this unit are in, and no others.
+    pub ranges: Vec<Range>,
 }
 
 impl Unit {
@@ -52,6 +55,8 @@ pub enum Message {
     Batch(Arc<TableSchema>, RecordBatch, Lease),
     /// A failure in a table: its rows of this unit are not all there.
     Failure(Arc<TableSchema>, Error),
+    /// How far the source was read: kept when all that the unit has sent is committed, and given to its next run.
+    Checkpoint(String),
 }
 
 /// What all tables of a running unit share.
@@ -64,6 +69,8 @@ pub struct UnitRun {
     pub calls: Calls,
     /// When a batch is handed on.
     pub limits: BatchLimits,
+    /// How far an earlier sync has read this unit, in the connector's own words.
+    pub checkpoint: Option<String>,
     sender: mpsc::Sender<Message>,
     /// In the order in which they came, parents first.
     builders: Mutex<Vec<Builder>>,
@@ -101,11 +108,23 @@ impl<T: Table> Collected for Shared<T> {
 impl UnitRun {
     /// A unit that is about to run, and says what happens to `sender`.
     pub fn new(source: &str, sync_time: Timestamp, calls: Calls, sender: mpsc::Sender<Message>) -> Arc<Self> {
+        Self::after(None, source, sync_time, calls, sender)
+    }
+
+    /// A unit that goes on where an earlier sync has stopped.
+    pub fn after(
+        checkpoint: Option<String>,
+        source: &str,
+        sync_time: Timestamp,
+        calls: Calls,
+        sender: mpsc::Sender<Message>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             source: source.to_owned(),
             sync_time,
             calls,
             limits: BatchLimits::default(),
+            checkpoint,
             sender,
             builders: Mutex::default(),
             denied: Mutex::default(),
@@ -128,6 +147,28 @@ impl UnitRun {
         for below in node.flatten() {
             self.fail(&below.schema, error.clone()).await;
         }
+    }
+
+    /// Says how far the source was read. What the unit sends of all its tables is kept together with it.
+    pub async fn reached(&self, checkpoint: String) {
+        let _ = self.sender.send(Message::Checkpoint(checkpoint)).await;
+    }
+
+    /// A batch of a unit's root table, one of [`TableSchema::of_database`]: `columns` are the table's own.
+    ///
+    /// # Errors
+    /// If they are not the table's.
+    pub fn framed(&self, unit: &Unit, rows: usize, columns: Vec<ArrayRef>) -> Result<RecordBatch> {
+        let table = &unit.node.schema;
+        let time = TimestampMicrosecondArray::from_value(self.sync_time.0, rows).with_timezone("UTC");
+        let texts = unit.predicate.iter().filter(|(name, _)| table.scopes.has(name)).map(|(_, value)| value);
+        let mut all: Vec<ArrayRef> = vec![Arc::new(time)];
+        for text in std::iter::once(&self.source).chain(texts) {
+            all.push(Arc::new(StringArray::new_repeated(text, rows)));
+        }
+        all.extend(columns);
+        RecordBatch::try_new_with_options(table.arrow(), all, &RecordBatchOptions::new().with_row_count(Some(rows)))
+            .map_err(|error| Error::fatal(format!("table {}: {error}; this is a bug in its connector", table.name)))
     }
 
     /// Hands on rows of a table, for a connector whose tables are not derived. The batch's schema is

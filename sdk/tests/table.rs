@@ -51,7 +51,8 @@ async fn run(client: Client) -> (Vec<(String, RecordBatch)>, Vec<(String, String
 async fn run_with(client: Client, concurrency: usize) -> (Vec<(String, RecordBatch)>, Vec<(String, String)>) {
     let node = tree().remove(0);
     let scope = Arc::new(Scope { region: "north".to_owned() });
-    let unit = Unit { node: node.into(), scope: "north".to_owned(), handle: scope, predicate: Vec::new() };
+    let unit =
+        Unit { node: node.into(), scope: "north".to_owned(), handle: scope, predicate: Vec::new(), ranges: Vec::new() };
     let (sender, mut receiver) = tokio::sync::mpsc::channel(16);
     let run = UnitRun::new(
         "test",

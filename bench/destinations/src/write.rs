@@ -146,6 +146,7 @@ fn part(table: &Arc<TableSchema>, number: u64, sync_time: Timestamp, mode: Write
         source: "bench".to_owned(),
         scope: if number == 0 { String::new() } else { number.to_string() },
         predicate: Vec::new(),
+        ranges: Vec::new(),
         sync_time,
         mode,
         resumed: false,

@@ -112,6 +112,7 @@ async fn sync(destination: &dyn Destination, table: &TableSchema, mode: WriteMod
             source: "aws".to_owned(),
             scope: number.to_string(),
             predicate: Vec::new(),
+            ranges: Vec::new(),
             sync_time: Timestamp(time),
             // All parts are of one unit here, so the stale rows go with the last.
             mode: if mode == WriteMode::OverwriteDeleteStale && number + 1 < parts {

@@ -115,6 +115,7 @@ async fn main() {
             source: "bench".to_owned(),
             scope: String::new(),
             predicate: Vec::new(),
+            ranges: Vec::new(),
             sync_time: time,
             mode,
             resumed: false,

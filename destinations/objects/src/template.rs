@@ -272,6 +272,7 @@ mod tests {
             source: "aws".to_owned(),
             scope: "1/eu".to_owned(),
             predicate: Vec::new(),
+            ranges: Vec::new(),
             sync_time: Timestamp(1_795_251_542_123_456),
             mode,
             resumed: false,

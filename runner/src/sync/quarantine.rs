@@ -80,6 +80,7 @@ impl Quarantine {
             source: base.source.to_string(),
             // A part of its own for each table, so that one that is run again replaces its own rows.
             scope: format!("{destination}/{table}/{}", base.scope),
+            ranges: Vec::new(),
             predicate: vec![
                 ("destination".to_owned(), destination.to_owned()),
                 ("table_name".to_owned(), table.to_owned()),

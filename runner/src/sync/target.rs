@@ -177,6 +177,8 @@ pub struct PartBase {
     pub scope: Arc<str>,
     /// The column values by which the unit's rows are told from others'.
     pub predicate: Vec<(String, String)>,
+    /// The ranges of values that the unit's rows are in.
+    pub ranges: Vec<Range>,
     /// The rows' `_cq_sync_time`.
     pub sync_time: Timestamp,
     /// Whether an earlier attempt of this very sync may have left rows of the unit.
@@ -252,6 +254,7 @@ impl Slot {
             source: base.source.to_string(),
             scope: base.scope.to_string(),
             predicate: base.predicate.clone(),
+            ranges: base.ranges.clone(),
             sync_time: base.sync_time,
             mode: self.target.mode,
             resumed: base.resumed,

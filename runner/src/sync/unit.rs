@@ -160,6 +160,7 @@ impl Tables {
                 source: Arc::clone(&source.name),
                 scope: unit.scope.as_str().into(),
                 predicate: unit.predicate.clone(),
+                ranges: unit.ranges.clone(),
                 sync_time: source.sync_time,
                 resumed: source.resumed,
             },

@@ -140,7 +140,8 @@ fn node(name: &str, description: &str, parent: Option<&str>, key: bool, children
     let schema = Arc::new(schema);
     Node {
         package: "shops",
-        table: Arc::new(Lines(Arc::clone(&schema))),
+        table: Some(Arc::new(Lines(Arc::clone(&schema)))),
+        also: Vec::new(),
         schema,
         children: children.into_iter().map(Arc::new).collect(),
     }
@@ -176,6 +177,7 @@ impl Connector for Shops {
             scope: shop.clone(),
             handle: Arc::new(root.join(shop)),
             predicate: vec![("shop".to_owned(), shop.clone())],
+            ranges: Vec::new(),
         };
         let failed = failures.into_iter().map(|(shop, error)| Found::Failed(shop, error));
         let places = Found::Places(open.len());

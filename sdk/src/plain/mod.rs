@@ -18,7 +18,7 @@ use arrow::datatypes::{DataType, Field, FieldRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 pub use encode::PlainJson;
-pub use time::{TimeStyle, time_text, write_date, write_time};
+pub use time::{TimeStyle, date_text, time_text, write_date, write_time};
 
 use crate::error::{Error, Result};
 use crate::fidelity::Stored;

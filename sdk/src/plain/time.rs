@@ -67,6 +67,13 @@ pub fn write_date(days: i64, out: &mut Vec<u8>) {
     }
 }
 
+/// A date, given in days since 1970-01-01, as text.
+pub fn date_text(days: i32) -> String {
+    let mut text = Vec::new();
+    write_date(i64::from(days), &mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
 /// Appends a date in milliseconds, as Arrow's `Date64` has it, which may be one with a time of day.
 pub(super) fn write_date_ms(ms: i64, out: &mut Vec<u8>) {
     match ms.rem_euclid(1000) {

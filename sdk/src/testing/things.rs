@@ -259,6 +259,7 @@ pub fn part(table: &TableSchema, from: Origin, time: Timestamp, mode: WriteMode)
         source: from.source.to_owned(),
         scope: scope.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join("/"),
         predicate: scope,
+        ranges: Vec::new(),
         sync_time: time,
         mode,
         resumed: false,

@@ -93,6 +93,7 @@ pub fn part(table: &Arc<TableSchema>, scope: usize) -> Part {
         source: "aws".to_owned(),
         scope: scope.to_string(),
         predicate: Vec::new(),
+        ranges: Vec::new(),
         sync_time: Timestamp(0),
         mode: WriteMode::OverwriteDeleteStale,
         resumed: false,

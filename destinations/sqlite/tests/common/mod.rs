@@ -152,6 +152,7 @@ pub fn part(table: &TableSchema, from: From, sync_time: Timestamp, mode: WriteMo
         table: Arc::new(table.clone()),
         source: from.source.to_owned(),
         scope: format!("{}/{}", from.account, from.region),
+        ranges: Vec::new(),
         predicate: vec![
             ("account_id".to_owned(), from.account.to_owned()),
             ("region".to_owned(), from.region.to_owned()),
