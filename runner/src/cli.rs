@@ -171,7 +171,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, registry: &Registry) 
             Some(diagnostics) => eprintln!("{diagnostics}"),
             None => eprintln!("error: {error:#}"),
         }
-        if error.is::<Diagnostics>() || error.is::<Misuse>() { CONFIGURATION } else { FAILED }
+        match error.downcast_ref::<Diagnostics>() {
+            Some(diagnostics) if diagnostics.are_failures() => FAILED,
+            Some(_) => CONFIGURATION,
+            None if error.is::<Misuse>() => CONFIGURATION,
+            None => FAILED,
+        }
     })
 }
 
@@ -390,7 +395,7 @@ fn find_tables(of: &[PathBuf], filter: Filter, registry: &Registry) -> Result<Ve
         } else if name.exists() {
             for source in load(std::slice::from_ref(name), registry)?.sources {
                 let roots = match filter {
-                    Filter::All => source.connector.tables(),
+                    Filter::All => source.all.clone(),
                     Filter::Spec => source.tables.clone(),
                 };
                 docs.extend(tables::docs(&source.spec.name, &roots, &source.shapes));

@@ -1,10 +1,12 @@
 //! What is kept of a sync so that it can be continued: when it began, of which configuration it is, and which of its
 //! units are done.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 
-use crate::error::Result;
+use crate::error::{Class, Error, Result};
 use crate::types::Timestamp;
 
 /// A unit's id as it is kept: the first 16 bytes of its SHA-256, so that many units need little room.
@@ -49,6 +51,17 @@ pub trait StateStore: Send + Sync {
 
     /// Forgets the run.
     async fn clear(&self) -> Result<()>;
+
+    /// How far units were read by this run and those before it, by the units' ids; nothing is created to find out.
+    async fn checkpoints(&self) -> Result<HashMap<String, String>> {
+        Ok(HashMap::new())
+    }
+
+    /// Keeps how far a unit was read, beyond the end of the run. It outlives the process when this returns.
+    async fn reached(&self, unit: &str, checkpoint: &str) -> Result<()> {
+        let _ = (unit, checkpoint);
+        Err(Error::new(Class::Unsupported, "how far a table was read cannot be kept here; keep the state in a file"))
+    }
 }
 
 #[cfg(test)]

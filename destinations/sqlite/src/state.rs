@@ -1,5 +1,6 @@
 //! The state of syncs, in two tables beside those of the rows.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use headwater_sdk::{Error, Result, SavedRun, StateStore, Timestamp, UnitHash, Uuid, async_trait};
@@ -23,7 +24,13 @@ const CREATE: &str = "
     CREATE TABLE IF NOT EXISTS main.headwater_done (
         run INTEGER NOT NULL,
         units BLOB NOT NULL
-    );";
+    );
+    CREATE TABLE IF NOT EXISTS main.headwater_checkpoints (
+        key TEXT NOT NULL,
+        unit TEXT NOT NULL,
+        checkpoint TEXT NOT NULL,
+        PRIMARY KEY (key, unit)
+    ) WITHOUT ROWID;";
 
 /// The state that is kept under one key.
 pub struct State {
@@ -148,5 +155,35 @@ impl StateStore for State {
             transaction.execute("DELETE FROM main.headwater_runs WHERE run = ?1", [run]).map(Some)
         });
         cleared.await?.ok_or(()).map_err(lost).map(|_| ())
+    }
+
+    async fn checkpoints(&self) -> Result<HashMap<String, String>> {
+        if !self.shared.location.path().exists() {
+            return Ok(HashMap::new());
+        }
+        let found = self.transact(|transaction, key, _| {
+            let table = "SELECT count(*) FROM main.sqlite_schema WHERE name = 'headwater_checkpoints'";
+            if transaction.query_row(table, [], |row| row.get::<_, i64>(0))? == 0 {
+                return Ok(None);
+            }
+            let sql = "SELECT unit, checkpoint FROM main.headwater_checkpoints WHERE key = ?1";
+            let mut statement = transaction.prepare(sql)?;
+            let rows = statement.query_map([key], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect::<rusqlite::Result<_>>().map(Some)
+        });
+        found.await.map(Option::unwrap_or_default)
+    }
+
+    async fn reached(&self, unit: &str, checkpoint: &str) -> Result<()> {
+        let (unit, checkpoint) = (unit.to_owned(), checkpoint.to_owned());
+        let kept = self.transact(move |transaction, key, holder| {
+            if held(transaction, key, holder)?.is_none() {
+                return Ok(None);
+            }
+            let sql = "INSERT INTO main.headwater_checkpoints (key, unit, checkpoint) VALUES (?1, ?2, ?3)
+                       ON CONFLICT (key, unit) DO UPDATE SET checkpoint = excluded.checkpoint";
+            transaction.prepare_cached(sql)?.execute((key, unit, checkpoint)).map(Some)
+        });
+        kept.await?.ok_or(()).map_err(lost).map(|_| ())
     }
 }

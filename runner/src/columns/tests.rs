@@ -54,7 +54,7 @@ fn table(name: &str, parent: Option<&str>) -> Table {
         info,
     ];
     let schema = Arc::new(TableSchema::new(name, "", parent, SCOPES, columns));
-    Table { package: "test", schema, table: Arc::new(Nothing), children: Vec::new() }
+    Table { package: "test", schema, table: Some(Arc::new(Nothing)), also: Vec::new(), children: Vec::new() }
 }
 
 fn tables() -> Vec<Table> {

@@ -19,12 +19,14 @@ pub struct Problem {
     pub bare: bool,
     /// Whether the place is a key that nobody knows: it may be the misspelt name of a secret.
     pub unknown_key: bool,
+    /// Whether the file is not to blame: a source could not be asked.
+    pub failure: bool,
 }
 
 impl Problem {
     /// Something wrong at a place.
     pub fn new(span: Span, message: impl Into<String>) -> Self {
-        Self { span, message: message.into(), help: None, bare: false, unknown_key: false }
+        Self { span, message: message.into(), help: None, bare: false, unknown_key: false, failure: false }
     }
 
     /// The same with what to do about it.
@@ -139,12 +141,22 @@ fn secret_part(line: &str) -> usize {
 #[derive(Debug, Clone, Default)]
 pub struct Diagnostics(pub Vec<Diagnostic>);
 
+impl Diagnostics {
+    /// Whether the files may be right, and only what they name could not be asked.
+    pub fn are_failures(&self) -> bool {
+        self.0.iter().all(|diagnostic| diagnostic.problem.failure)
+    }
+}
+
 impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for diagnostic in &self.0 {
             writeln!(f, "{diagnostic}\n")?;
         }
-        write!(f, "{} in the configuration; nothing was done", plural(self.0.len(), "problem"))
+        match self.are_failures() {
+            true => f.write_str("nothing was done"),
+            false => write!(f, "{} in the configuration; nothing was done", plural(self.0.len(), "problem")),
+        }
     }
 }
 

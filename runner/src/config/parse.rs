@@ -57,6 +57,25 @@ pub struct Entry {
 }
 
 impl Node {
+    /// Where the thing stands that a way leads to: at a key, or at an item of a list. Where the way leads beyond what is
+    /// there, the last thing on it.
+    pub fn place(&self, way: &[String]) -> Option<Span> {
+        let (step, rest) = way.split_first()?;
+        let (span, node) = match &self.value {
+            Value::List(items) => {
+                let item = items.get(step.parse::<usize>().ok()?)?;
+                (item.span, item)
+            }
+            _ => {
+                let entry = self.entry(step)?;
+                // A single value is shown itself.
+                let value = &entry.value;
+                (if rest.is_empty() && value.text().is_some() { value.span } else { entry.span }, value)
+            }
+        };
+        Some(node.place(rest).unwrap_or(span))
+    }
+
     /// The keys and values, if that is what the node is.
     pub fn entries(&self) -> &[Entry] {
         match &self.value {

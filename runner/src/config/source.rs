@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use headwater_sdk::{Connector, Selection, TableSchema};
+use headwater_sdk::{Class, Connector, Error, Selection, TableSchema, Undiscovered, Wrong};
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -13,9 +13,11 @@ use super::decode::decode;
 use super::diagnostic::Problem;
 use super::failure::missing_keys;
 use super::registry_key::{RegistryName, refuse_plugin};
+use super::text::Span;
 use crate::builtin::Registry;
 use crate::columns::spec::{ColumnRule, RowRule};
 use crate::columns::{Shapes, compile};
+use crate::sync::panics::caught;
 use headwater_sdk::registry::Node as Table;
 
 /// A source: where rows come from, which tables are read, and where they go.
@@ -84,6 +86,8 @@ pub struct Source {
     pub spec: SourceSpec,
     /// Where the rows come from; not connected yet.
     pub connector: Arc<dyn Connector>,
+    /// All tables that it has, or that were found.
+    pub all: Vec<Table>,
     /// The tables that are read, as the connector knows them.
     pub tables: Vec<Table>,
     /// What is done with their columns and rows.
@@ -139,12 +143,12 @@ pub(super) fn read(document: &mut Document, registry: &Registry, problems: &mut 
     let builtin = registry.source_at(node.get("path").filter(|_| !plugin)?, problems)?;
     let connector = document.make(builtin, owner, problems);
     let spec = spec?;
+    let selection = spec.selection();
     // With a wrong `spec:` the tables are still known, so misspelt ones are told at the same time.
     let tables = match &connector {
-        Some(connector) => connector.tables(),
+        Some(connector) => find_tables(document, &spec.name, connector, &selection, owner, problems)?,
         None => Registry::tables(builtin).unwrap_or_default(),
     };
-    let selection = spec.selection();
     let selected = selection.apply(tables.clone());
     let before = problems.len();
     if !tables.is_empty() && !spec.tables.is_empty() {
@@ -162,7 +166,53 @@ pub(super) fn read(document: &mut Document, registry: &Registry, problems: &mut 
         true => compile::compile(&rules, problems),
         false => Shapes::default(),
     };
-    Some(Source { spec, connector: connector?, tables: selected, shapes: Arc::new(shapes) })
+    Some(Source { spec, connector: connector?, all: tables, tables: selected, shapes: Arc::new(shapes) })
+}
+
+/// The connector's tables, of which the source is asked where they are not known without it.
+fn find_tables(
+    document: &Document,
+    name: &str,
+    connector: &Arc<dyn Connector>,
+    selection: &Selection,
+    owner: Span,
+    problems: &mut Vec<Problem>,
+) -> Option<Vec<Table>> {
+    let node = document.root.get("spec").and_then(|spec| spec.entry("spec"));
+    let place = node.map_or(owner, |entry| entry.span);
+    match ask(connector, selection) {
+        Ok(tables) => return Some(tables),
+        Err(Undiscovered::Failed(error)) => {
+            let mut problem =
+                Problem::new(place, format!("the tables of the source `{name}` cannot be found: {error}"));
+            problem.failure = true;
+            problems.push(problem);
+        }
+        Err(Undiscovered::Wrong(wrongs)) => {
+            for Wrong { at, message, help } in wrongs {
+                let span = node.map_or(owner, |entry| entry.value.place(&at).unwrap_or(entry.span));
+                let problem = Problem::new(span, message);
+                problems.push(match help {
+                    Some(help) => problem.help(help),
+                    None => problem,
+                });
+            }
+        }
+    }
+    None
+}
+
+/// Asks on a thread and a runtime of its own: a configuration is read wherever it is wanted.
+fn ask(connector: &Arc<dyn Connector>, selection: &Selection) -> Result<Vec<Table>, Undiscovered> {
+    let ask = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Error::fatal(format!("a thread cannot be started: {error}")))?;
+        runtime.block_on(caught(Class::Fatal, connector.discover(selection)))?
+    };
+    std::thread::scope(|scope| match scope.spawn(ask).join() {
+        Ok(found) => found,
+        Err(_) => Err(Error::fatal("the tables could not be found: the connector panicked").into()),
+    })
 }
 
 fn check_tables(

@@ -9,7 +9,7 @@ pub mod key;
 pub mod local;
 mod writer;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -131,13 +131,21 @@ impl State {
             None => Beginning::New { sync_time: now, fingerprint: fingerprint.to_owned() },
             Some(saved) => Beginning::Resumed { sync_time: saved.sync_time },
         };
+        let checkpoints = match kept.store.checkpoints().await {
+            Ok(checkpoints) => checkpoints,
+            // Without them everything would be read again, and perhaps doubled, without a word.
+            Err(error) => {
+                let shown = &kept.shown;
+                return Err(StateError::Failed(format!("the state of the sync cannot be read in {shown}: {error}")));
+            }
+        };
         let (notes, waiting) = mpsc::channel(WAITING);
         tokio::spawn(Keeper::new(kept, beginning).run(waiting));
         let notes = Some(notes);
         Ok(match saved {
-            None => Run { notes, ..Run::unkept(now) },
+            None => Run { notes, checkpoints, ..Run::unkept(now) },
             Some(SavedRun { sync_time, units, .. }) => {
-                Run { sync_time, resumed: true, done: units.into_iter().collect(), notes }
+                Run { sync_time, resumed: true, done: units.into_iter().collect(), notes, checkpoints }
             }
         })
     }
@@ -201,13 +209,14 @@ pub struct Run {
     /// Whether it continues an interrupted run.
     pub resumed: bool,
     done: HashSet<UnitHash>,
+    checkpoints: HashMap<String, String>,
     notes: Option<mpsc::Sender<Note>>,
 }
 
 impl Run {
     /// A new run whose state is kept nowhere.
     pub fn unkept(now: Timestamp) -> Self {
-        Self { sync_time: now, resumed: false, done: HashSet::new(), notes: None }
+        Self { sync_time: now, resumed: false, done: HashSet::new(), checkpoints: HashMap::new(), notes: None }
     }
 
     /// Whether a unit was done before the run was interrupted. An id is `SOURCE:TABLE@SCOPE`.
@@ -238,6 +247,21 @@ impl Run {
             // Whoever writes them has said why, if nobody does any more.
             let _ = notes.send(Note::Unit(UnitHash::of(unit_id))).await;
         }
+    }
+
+    /// How far earlier syncs have read a unit.
+    pub fn checkpoint(&self, unit_id: &str) -> Option<&str> {
+        self.checkpoints.get(unit_id).map(String::as_str)
+    }
+
+    /// Keeps how far a unit was read, whose rows all of its destinations have committed.
+    pub async fn reached(&self, unit_id: &str, checkpoint: String) -> headwater_sdk::Result<()> {
+        let lost = || Error::fatal("how far the table was read is not kept: there is no state; see --state");
+        let Some(notes) = &self.notes else { return Err(lost()) };
+        let (done, kept) = oneshot::channel();
+        let note = Note::Reached { unit: unit_id.to_owned(), checkpoint, done };
+        notes.send(note).await.map_err(|_| lost())?;
+        kept.await.unwrap_or_else(|_| Err(lost()))
     }
 
     /// Ends the run: all notes are written, and where all went well the run is forgotten, so that nothing is left to

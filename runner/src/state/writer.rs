@@ -22,6 +22,15 @@ pub enum Note {
     },
     /// A unit is done.
     Unit(UnitHash),
+    /// How far a unit was read. Answered when it is kept.
+    Reached {
+        /// The unit's id.
+        unit: String,
+        /// How far, in its connector's words.
+        checkpoint: String,
+        /// The answer.
+        done: oneshot::Sender<Result<()>>,
+    },
     /// The run has ended. Answered when all is written.
     End {
         /// Whether nothing is left to resume.
@@ -83,6 +92,13 @@ impl Keeper {
                     read_on = collect(&mut units, &mut notes).await;
                     self.add(&units).await;
                     units.clear();
+                }
+                Note::Reached { unit, checkpoint, done } => {
+                    let kept = match self.start().await {
+                        Ok(()) => self.kept.store.reached(&unit, &checkpoint).await,
+                        Err(error) => Err(error),
+                    };
+                    let _ = done.send(kept);
                 }
                 Note::End { all_well, done } => {
                     self.end(all_well).await;

@@ -254,6 +254,7 @@ impl Common {
             targets: live,
             sync_time: self.sync_time,
             resumed: self.keeping.run.resumed,
+            run: Arc::clone(&self.keeping.run),
             start: self.start,
             stop: self.stop.clone(),
             progress: Arc::clone(&self.progress),

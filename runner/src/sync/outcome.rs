@@ -156,6 +156,8 @@ pub struct UnitOutcome {
     pub took: Duration,
     /// Its tables, parents first.
     pub tables: Vec<TableOutcome>,
+    /// How far it was read, where it is to be kept.
+    pub checkpoint: Option<String>,
     /// What it did and waited for.
     pub counts: Counts,
 }

@@ -70,7 +70,7 @@ async fn take(
     ended: Result<Option<UnitOutcome>, JoinError>,
     outcome: &mut SourceOutcome,
 ) {
-    let unit = match ended {
+    let mut unit = match ended {
         Ok(Some(unit)) => unit,
         Ok(None) => return,
         // Panics of connectors and destinations are caught inside; one of the runner itself is not hidden.
@@ -79,6 +79,17 @@ async fn take(
             Err(_) => return,
         },
     };
+    // Only when the rows are there is it said how far they reach.
+    if !unit.failed()
+        && run.all_targets
+        && let Some(checkpoint) = unit.checkpoint.take()
+    {
+        let id = unit::id(&run.name, &unit.table, &unit.scope);
+        if let (Err(error), Some(table)) = (common.keeping.run.reached(&id, checkpoint).await, unit.tables.first_mut())
+        {
+            table.fail(error);
+        }
+    }
     let (table, scope) = (&*unit.table, &*unit.scope);
     tracing::debug!(table, scope, took = ?unit.took, failed = unit.failed(), "unit finished");
     outcome.add(&unit);

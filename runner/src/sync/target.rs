@@ -6,7 +6,7 @@ use std::sync::Arc;
 use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::destination::MigrateMode;
 use headwater_sdk::{
-    Budget, Class, Committed, Destination, Error, Outcome, Part, PartWriter, Rejects, Result, Stored, TablePlan,
+    Budget, Class, Committed, Destination, Error, Outcome, Part, PartWriter, Range, Rejects, Result, Stored, TablePlan,
     TableSchema, Timestamp, WriteMode,
 };
 

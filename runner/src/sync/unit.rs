@@ -17,9 +17,13 @@ use super::stop::Stop;
 use super::target::{PartBase, Slot, Target};
 use crate::columns::{Shape, Shapes};
 use crate::progress::Progress;
+use crate::state::Run;
 
 /// How many batches of a unit may wait for its destinations; more would only be memory.
 const WAITING: usize = 2;
+
+/// The pause before a unit is read again is twice this the first time, and twice as long each time after that.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
 /// What all units of a source share.
 pub struct SourceRun {
@@ -41,6 +45,8 @@ pub struct SourceRun {
     pub sync_time: Timestamp,
     /// Whether an earlier attempt of this sync may have left rows.
     pub resumed: bool,
+    /// What is kept of the run.
+    pub run: Arc<Run>,
     /// When the sync began.
     pub start: Instant,
     /// Whether the sync is to stop.
@@ -69,17 +75,16 @@ pub async fn run(source: Arc<SourceRun>, unit: Unit) -> Option<UnitOutcome> {
     let began = Instant::now();
     let after = began.duration_since(source.start);
     source.progress.started(source.index, &unit.node.schema.name);
-    let mut tables = Tables::new(&source, &unit);
     let calls = source.calls.of_unit(&unit.scope);
     let read = tokio::select! {
         biased;
         () = source.stop.stopped() => None,
-        () = read(&source, calls.clone(), unit, &mut tables) => Some(()),
+        tables = read_whole(&source, &calls, &unit) => Some(tables),
     };
-    if read.is_none() {
-        source.progress.dropped(source.index, &tables.root);
+    let Some(tables) = read else {
+        source.progress.dropped(source.index, &unit.node.schema.name);
         return None;
-    }
+    };
     let committing = Instant::now();
     let mut outcome = tables.commit(after, began).await;
     calls.note_wait(Wait::Destination, committing.elapsed());
@@ -88,9 +93,30 @@ pub async fn run(source: Arc<SourceRun>, unit: Unit) -> Option<UnitOutcome> {
     Some(outcome)
 }
 
+/// Reads a unit, from its beginning again where its failures may pass. What was written of it until then is discarded.
+async fn read_whole(source: &Arc<SourceRun>, calls: &Calls, unit: &Unit) -> Tables {
+    let limits = source.connector.limits();
+    let mut tries = 1;
+    loop {
+        let mut tables = Tables::new(source, unit);
+        read(source, calls.clone(), unit.clone(), &mut tables).await;
+        if tries >= limits.unit_tries || !tables.may_pass() {
+            return tables;
+        }
+        let pause = limits.max_backoff.min(FIRST_PAUSE.saturating_mul(1 << tries.min(10)));
+        for error in tables.tables.iter().flat_map(|table| &table.outcome.errors) {
+            tracing::warn!(unit = unit.id(), %error, tries, ?pause, "the unit is read again");
+        }
+        drop(tables);
+        tokio::time::sleep(pause).await;
+        tries += 1;
+    }
+}
+
 async fn read(source: &Arc<SourceRun>, calls: Calls, unit: Unit, tables: &mut Tables) {
     let (sender, mut receiver) = mpsc::channel(WAITING);
-    let run = UnitRun::new(&source.name, source.sync_time, calls, sender);
+    let checkpoint = source.run.checkpoint(&id(&source.name, &tables.root, &unit.scope)).map(str::to_owned);
+    let run = UnitRun::after(checkpoint, &source.name, source.sync_time, calls, sender);
     let reader = Arc::clone(source);
     // A task of its own, so that reading and writing use two cores, and so that a panic is caught where it happens.
     let mut task = Tied(tokio::spawn(caught(Class::Fatal, async move { reader.connector.run(&unit, run).await })));
@@ -125,6 +151,7 @@ struct Tables {
     root: Arc<str>,
     base: PartBase,
     tables: Vec<Table>,
+    checkpoint: Option<String>,
 }
 
 struct Table {
@@ -165,7 +192,17 @@ impl Tables {
                 resumed: source.resumed,
             },
             tables: tables.collect(),
+            checkpoint: None,
         }
+    }
+
+    /// Whether the source has failed, only in ways that a later try may not meet, and no destination has.
+    fn may_pass(&self) -> bool {
+        let passing = |error: &Error| matches!(error.class, Class::Transient | Class::Throttled);
+        let errors = || self.tables.iter().flat_map(|table| &table.outcome.errors);
+        errors().next().is_some()
+            && errors().all(passing)
+            && self.tables.iter().flat_map(|table| &table.slots).all(|slot| slot.error.is_none())
     }
 
     async fn take(&mut self, source: &SourceRun, message: Message) {
@@ -173,6 +210,7 @@ impl Tables {
             // The memory is given back when all destinations have taken the rows.
             Message::Batch(schema, batch, lease) => self.write(source, &schema, batch, lease).await,
             Message::Failure(schema, error) => self.fail(&schema, error),
+            Message::Checkpoint(checkpoint) => self.checkpoint = Some(checkpoint),
         }
     }
 
@@ -240,6 +278,7 @@ impl Tables {
             after,
             took: began.elapsed(),
             tables: self.tables.into_iter().map(|table| table.outcome).collect(),
+            checkpoint: self.checkpoint,
             counts: Counts::default(),
         }
     }

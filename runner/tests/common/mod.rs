@@ -200,7 +200,8 @@ impl Connector for Shops {
                 depth: 0,
                 held: None,
             };
-            node.table.run(job).await;
+            let table = node.table.clone().expect("a table that is read here");
+            table.run(job).await;
         }
     }
 

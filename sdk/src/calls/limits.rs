@@ -19,11 +19,14 @@ pub struct CallLimits {
     pub max_backoff: Duration,
     /// Limits that the user has set; the first that fits counts.
     pub rates: Vec<Rate>,
+    /// How often a unit is read as a whole, where all of its failures may pass: a connector whose calls are not made again,
+    /// such as one that reads a table in a single stream, says more than one.
+    pub unit_tries: u32,
 }
 
 impl Default for CallLimits {
     fn default() -> Self {
-        Self { concurrency: 64, retries: 10, max_backoff: Duration::from_secs(30), rates: Vec::new() }
+        Self { concurrency: 64, retries: 10, max_backoff: Duration::from_secs(30), rates: Vec::new(), unit_tries: 1 }
     }
 }
 

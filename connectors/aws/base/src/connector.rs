@@ -106,6 +106,7 @@ impl Api for AwsApi {
             retries: self.spec.retries(),
             max_backoff: self.spec.longest_backoff(),
             rates: rates(&self.spec.limits),
+            ..CallLimits::default()
         }
     }
 }
