@@ -21,12 +21,10 @@ mod copy;
 mod ddl;
 mod delete;
 mod encode;
-mod errors;
 mod left;
 mod migrate;
 mod part;
 mod publish;
-mod retry;
 mod server;
 mod sift;
 mod spec;
@@ -37,6 +35,7 @@ mod waiting;
 
 use std::sync::{Arc, OnceLock};
 
+use headwater_postgresql_client::{errors, retry};
 use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::destination::MigrateMode;
 use headwater_sdk::pool::Pool;

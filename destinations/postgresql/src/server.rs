@@ -4,21 +4,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use headwater_postgresql_client::Connector;
 use headwater_sdk::sql::quote;
-use headwater_sdk::{Error, Result};
-use headwater_tls::Lenient;
-use rustls::client::WebPkiServerVerifier;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
+use headwater_sdk::{Class, Error, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_postgres::Client;
-use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::errors::{explain, explain_connecting, explain_rows};
+use crate::errors::{explain, of_a_row};
 use crate::left::Left;
-use crate::spec::{Settings, Verify};
+use crate::spec::Settings;
 
 /// How long the end of a sync waits for tables to be removed; the next sync removes those that are left.
 const REMOVAL: Duration = Duration::from_secs(10);
@@ -26,7 +21,7 @@ const REMOVAL: Duration = Duration::from_secs(10);
 /// The server, and the connections that are free.
 pub struct Server {
     pub settings: Settings,
-    tls: MakeRustlsConnect,
+    connector: Connector,
     free: Mutex<Vec<Connection>>,
     turns: Arc<Semaphore>,
     /// Connections that may be kept for as long as a part is open; the others are for everyone.
@@ -64,21 +59,22 @@ impl Lent {
 impl Server {
     /// A server that is not connected to yet.
     pub fn new(settings: Settings) -> Result<Arc<Self>> {
-        let tls = MakeRustlsConnect::new(tls(&settings)?);
+        let connector = Connector::new(settings.connect.clone())?;
         let turns = Arc::new(Semaphore::new(settings.connections));
         let long_turns = Arc::new(Semaphore::new(settings.connections / 2));
         let (free, removals) = (Mutex::default(), Mutex::default());
-        Ok(Arc::new(Self { settings, tls, free, turns, long_turns, removals, left: Left::default() }))
+        Ok(Arc::new(Self { settings, connector, free, turns, long_turns, removals, left: Left::default() }))
     }
 
     /// An error of the server, with the place and what to do.
     pub fn explain(&self, error: tokio_postgres::Error) -> Error {
-        explain(&error, &self.settings.shown)
+        ours(explain(&error, &self.settings.shown))
     }
 
     /// The same of an error of writing rows, which may be about single ones.
     pub fn explain_rows(&self, error: tokio_postgres::Error) -> Error {
-        explain_rows(&error, &self.settings.shown)
+        let class = if of_a_row(&error).is_some() { Class::Rejected } else { Class::Destination };
+        Error { class, ..explain(&error, &self.settings.shown) }
     }
 
     /// Waits for a connection.
@@ -113,22 +109,11 @@ impl Server {
     }
 
     async fn connect(&self) -> Result<Connection> {
-        let explained = |error| explain_connecting(&error, &self.settings.shown);
-        let connected = self.settings.config.connect(self.tls.clone()).await;
-        let (client, connection) = connected.map_err(explained)?;
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection to PostgreSQL has ended");
-            }
-        });
-        // The server, too, has to notice that it was cut off: what a transaction holds is waited for by the next attempt.
-        let mut set = "SET TimeZone = 'UTC'; SET client_min_messages = warning; SET tcp_keepalives_idle = 60; \
-                       SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 6;"
-            .to_owned();
+        let client = self.connector.connect().await.map_err(ours)?;
         if let Some(schema) = &self.settings.schema {
-            set.push_str(&format!("SET search_path = {};", quote(schema)));
+            let set = format!("SET search_path = {}", quote(schema));
+            client.batch_execute(&set).await.map_err(|error| self.explain(error))?;
         }
-        client.batch_execute(&set).await.map_err(explained)?;
         Ok(Connection { client, stages: HashMap::new() })
     }
 
@@ -161,47 +146,7 @@ impl Server {
     }
 }
 
-fn tls(settings: &Settings) -> Result<ClientConfig> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(Error::destination)?;
-    let config = match settings.verify {
-        Verify::Full => builder.with_root_certificates(roots(settings)?),
-        Verify::Nothing => {
-            let verifier = Arc::new(Lenient { verifier: None, provider });
-            builder.dangerous().with_custom_certificate_verifier(verifier)
-        }
-        Verify::Authority => {
-            let roots = Arc::new(roots(settings)?);
-            let verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider)).build();
-            let verifier = Some(verifier.map_err(Error::destination)?);
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(Lenient { verifier, provider }))
-        }
-    };
-    Ok(config.with_no_client_auth())
-}
-
-/// Those who may certify the server.
-fn roots(settings: &Settings) -> Result<RootCertStore> {
-    let mut roots = RootCertStore::empty();
-    match &settings.ca_file {
-        Some(file) => {
-            let failed = |error: &dyn std::fmt::Display| {
-                Error::fatal(format!("the certificates in {} cannot be read: {error}", file.display()))
-            };
-            for certificate in CertificateDer::pem_file_iter(file).map_err(|error| failed(&error))? {
-                let certificate = certificate.map_err(|error| failed(&error))?;
-                roots.add(certificate).map_err(|error| failed(&error))?;
-            }
-        }
-        None => {
-            // Single certificates of a system that cannot be read are of no matter, as long as there are others.
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
-    }
-    if roots.is_empty() {
-        return Err(Error::fatal("there are no certificates to verify the server with; name some in `ca_file`"));
-    }
-    Ok(roots)
+/// An error as one of a destination.
+fn ours(error: Error) -> Error {
+    Error { class: Class::Destination, ..error }
 }

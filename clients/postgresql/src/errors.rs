@@ -4,60 +4,82 @@ use std::error::Error as _;
 use std::io;
 
 use headwater_sdk::{Class, Error};
-use tokio_postgres::error::SqlState;
 
 /// The code of an error by which an established connection was lost.
 const LOST: &str = "Connection";
 /// The code of an error by which none came about.
 const UNREACHABLE: &str = "Unreachable";
 
+/// What a server says about a failure.
+#[derive(Debug, Clone, Copy)]
+pub struct Said<'a> {
+    /// The code, five letters and digits.
+    pub code: &'a str,
+    /// The message.
+    pub message: &'a str,
+    /// More about it.
+    pub detail: Option<&'a str>,
+}
+
+impl Said<'_> {
+    /// An error of it, with the place and what to do. `of_a_row` is whether single rows are at fault.
+    pub fn explain(&self, shown: &str, of_a_row: bool) -> Error {
+        let advice = match self.code {
+            "28P01" | "28000" => "check the user in `connection_string`, and `password` or `password_file`",
+            "3D000" => "create the database, or name another in `connection_string`",
+            "3F000" => "create the schema, or name another in `schema`",
+            "42501" if !of_a_row => "grant it to the user of `connection_string`",
+            "25006" => "the database takes no changes now; is it a standby?",
+            "53300" => "lower `connections`, or raise max_connections of the server",
+            "53100" => "free some space on the server",
+            "57014" => "raise `statement_timeout`, or leave it out",
+            _ => "",
+        };
+        let mut text = format!("{shown}: {}", self.message);
+        // What is not supported, and what others depend on.
+        if let Some(detail) = self.detail.filter(|_| matches!(self.code, "0A000" | "2BP01")) {
+            text.push_str(&format!(" ({})", detail.replace('\n', "; ")));
+        }
+        if !advice.is_empty() {
+            text.push_str(&format!("; {advice}"));
+        }
+        let class = match self.code {
+            "42501" | "28P01" | "28000" => Class::Denied,
+            "42P01" | "3D000" | "3F000" => Class::NotFound,
+            code if passing_code(code).is_some() => Class::Transient,
+            _ => Class::Fatal,
+        };
+        Error::new(class, text).with_code(self.code)
+    }
+}
+
+/// The loss of an established connection.
+pub fn lost(shown: &str, why: &dyn std::fmt::Display) -> Error {
+    Error::new(Class::Transient, format!("{shown}: {why}")).with_code(LOST)
+}
+
+/// A connection that did not come about.
+pub fn unreachable(shown: &str, why: &dyn std::fmt::Display) -> Error {
+    Error::new(Class::Transient, format!("{shown}: {why}")).with_code(UNREACHABLE)
+}
+
 /// The server's error, with the place and what to do.
 pub fn explain(error: &tokio_postgres::Error, shown: &str) -> Error {
     let Some(db) = error.as_db_error() else {
         if error.is_closed() {
-            return Error::destination(format!("{shown}: the connection was lost")).with_code(LOST);
+            return lost(shown, &"the connection was lost");
         }
         let cause = error.source().map_or_else(|| error.to_string(), |cause| cause.to_string());
-        let explained = Error::destination(format!("{shown}: {cause}"));
-        return if of_the_network(error) { explained.with_code(LOST) } else { explained };
+        return if of_the_network(error) { lost(shown, &cause) } else { Error::fatal(format!("{shown}: {cause}")) };
     };
-    let (code, message) = (db.code(), db.message());
-    let advice = match *code {
-        SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
-            "check the user in `connection_string`, and `password` or `password_file`"
-        }
-        SqlState::INVALID_CATALOG_NAME => "create the database, or name another in `connection_string`",
-        SqlState::INVALID_SCHEMA_NAME => "create the schema, or name another in `schema`",
-        SqlState::INSUFFICIENT_PRIVILEGE if of_a_row(error).is_none() => "grant it to the user of `connection_string`",
-        SqlState::READ_ONLY_SQL_TRANSACTION => "the database takes no changes now; is it a standby?",
-        SqlState::TOO_MANY_CONNECTIONS => "lower `connections`, or raise max_connections of the server",
-        SqlState::DISK_FULL => "free some space on the server",
-        SqlState::QUERY_CANCELED => "raise `statement_timeout`, or leave it out",
-        _ => "",
-    };
-    let mut text = format!("{shown}: {message}");
-    if let Some(detail) = db
-        .detail()
-        .filter(|_| matches!(*code, SqlState::FEATURE_NOT_SUPPORTED | SqlState::DEPENDENT_OBJECTS_STILL_EXIST))
-    {
-        text.push_str(&format!(" ({})", detail.replace('\n', "; ")));
-    }
-    if !advice.is_empty() {
-        text.push_str(&format!("; {advice}"));
-    }
-    Error::destination(text).with_code(code.code())
+    let said = Said { code: db.code().code(), message: db.message(), detail: db.detail() };
+    said.explain(shown, of_a_row(error).is_some())
 }
 
 /// The same for an error of connecting.
 pub fn explain_connecting(error: &tokio_postgres::Error, shown: &str) -> Error {
     let explained = explain(error, shown);
     if explained.has_code(&[LOST]) { explained.with_code(UNREACHABLE) } else { explained }
-}
-
-/// The same for an error of writing rows, which may be about single ones.
-pub fn explain_rows(error: &tokio_postgres::Error, shown: &str) -> Error {
-    let explained = explain(error, shown);
-    if of_a_row(error).is_some() { Error { class: Class::Rejected, ..explained } } else { explained }
 }
 
 /// What an error says that is about single rows, where it is met while rows are written.
@@ -95,7 +117,10 @@ pub enum Passing {
 
 /// Whether the same may go well a moment later.
 pub fn passing(error: &Error) -> Option<Passing> {
-    let code = error.code.as_deref()?;
+    passing_code(error.code.as_deref()?)
+}
+
+fn passing_code(code: &str) -> Option<Passing> {
     if matches!(code, UNREACHABLE | "57P03" | "53300") {
         return Some(Passing::Away);
     }
