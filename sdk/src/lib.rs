@@ -15,6 +15,7 @@ pub mod column;
 pub mod connector;
 pub mod cq_id;
 pub mod destination;
+pub mod divide;
 pub mod error;
 pub mod fetch;
 pub mod fidelity;
