@@ -8,10 +8,12 @@ use crate::errors::explain_connecting;
 use crate::settings::Settings;
 use crate::tls::tls;
 
-/// What every session begins with. The server, too, has to notice that it was cut off: what a transaction holds is waited
-/// for by the next attempt.
-pub(crate) const SET: &str = "SET TimeZone = 'UTC'; SET client_min_messages = warning; SET tcp_keepalives_idle = 60; \
-                              SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 6;";
+/// What every session begins with: values have one form as text, whatever the server is set up for. The server, too, has to
+/// notice that it was cut off: what a transaction holds is waited for by the next attempt.
+const SET: &str = "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, MDY'; SET IntervalStyle = 'postgres'; \
+                   SET bytea_output = 'hex'; SET extra_float_digits = 1; SET lc_monetary = 'C'; \
+                   SET client_min_messages = warning; SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 10; \
+                   SET tcp_keepalives_count = 6;";
 
 /// Connects to one server.
 pub struct Connector {
