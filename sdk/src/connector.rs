@@ -7,6 +7,7 @@ use futures::stream::BoxStream;
 
 use crate::calls::CallLimits;
 use crate::error::{Error, Result};
+use crate::range::Range;
 use crate::registry::Node;
 use crate::selection::Selection;
 use crate::unit::{Unit, UnitRun};
@@ -81,6 +82,14 @@ pub trait Connector: Send + Sync {
 
     /// Runs one unit. Failures are said through `run`; a failure of one table leaves the others alone.
     async fn run(&self, unit: &Unit, run: Arc<UnitRun>);
+
+    /// The ranges of a table that all of its units have together, known when all are planned: where they are written whole,
+    /// nothing else of this source is left in them. None for a table that is a single unit, or whose units are always the
+    /// same ones.
+    fn extent(&self, table: &str) -> Option<Vec<Vec<Range>>> {
+        let _ = table;
+        None
+    }
 
     /// How calls are limited.
     fn limits(&self) -> CallLimits {

@@ -146,10 +146,13 @@ mod tests {
     fn time_is_divided_at_its_periods() {
         let day = |text: &str| bound(text.parse().expect("a time"), Bound::Time(0)).expect("within the calendar");
         let months = periods(day("2026-01-31T23:59:59"), day("2026-03-01T00:00:00"), Every::Month).expect("months");
-        assert_eq!(shown(&between("t", &months)), [
-            "2026-01-01T00:00:00.000000 2026-02-01T00:00:00.000000",
-            "2026-02-01T00:00:00.000000 2026-03-01T00:00:00.000000"
-        ]);
+        assert_eq!(
+            shown(&between("t", &months)),
+            [
+                "2026-01-01T00:00:00.000000 2026-02-01T00:00:00.000000",
+                "2026-02-01T00:00:00.000000 2026-03-01T00:00:00.000000"
+            ]
+        );
         let days = periods(Bound::Date(-1), Bound::Date(1), Every::Day).expect("days");
         assert_eq!(unit_name(&covering("d", &days)[1..2]), "d=1970-01-01");
         assert_eq!(period(Bound::Date(31), Every::Month, -1), Some(Bound::Date(0)));

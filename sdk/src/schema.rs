@@ -166,6 +166,8 @@ pub struct Column {
     pub native: Option<String>,
     /// The field's number in Parquet and Iceberg.
     pub field_id: Option<i32>,
+    /// Whether rows are read by its values, those only that are new.
+    pub incremental: bool,
 }
 
 impl Column {
@@ -183,6 +185,7 @@ impl Column {
             shape: None,
             native: None,
             field_id: None,
+            incremental: false,
         }
     }
 
@@ -197,7 +200,7 @@ impl Column {
         let flag = |yes: bool| if yes { "true" } else { "false" }.to_owned();
         metadata.insert("cq:extension:primary_key".to_owned(), flag(self.key));
         metadata.insert("cq:extension:unique".to_owned(), flag(self.name == ID));
-        metadata.insert("cq:extension:incremental".to_owned(), flag(false));
+        metadata.insert("cq:extension:incremental".to_owned(), flag(self.incremental));
         metadata.insert("cq:extension:primary_key_component".to_owned(), flag(false));
         if let Some(shape) = &self.shape {
             metadata.insert("cq:extension:type_schema".to_owned(), shape.to_string());
@@ -246,6 +249,9 @@ pub struct TableSchema {
     pub scopes: Scopes,
     /// All columns in their order, the sync columns first.
     pub columns: Vec<Column>,
+    /// The columns by whose values, or ranges of them, rows of one unit are found when stale ones are removed, besides those
+    /// of the scopes. None in write mode `append`, which removes nothing.
+    pub divided_by: Vec<String>,
     arrow: LazySchema,
 }
 
@@ -276,7 +282,8 @@ impl TableSchema {
             column
         }));
         all.extend(columns);
-        Self::of_columns(name, description, None, scopes, all)
+        let divided_by = scopes.columns.iter().map(|scope| scope.name.to_owned()).collect();
+        Self { divided_by, ..Self::of_columns(name, description, None, scopes, all) }
     }
 
     fn of_columns(name: &str, description: &str, parent: Option<&str>, scopes: Scopes, columns: Vec<Column>) -> Self {
@@ -287,6 +294,7 @@ impl TableSchema {
             origin: String::new(),
             scopes,
             columns,
+            divided_by: Vec::new(),
             arrow: Arc::new(LazyLock::new(Box::new(|| Arc::new(Schema::empty())))),
         };
         let copy = schema.clone();
@@ -300,13 +308,14 @@ impl TableSchema {
         for column in &mut columns {
             column.key = false;
         }
-        self.with_columns(columns)
+        Self { divided_by: Vec::new(), ..self.with_columns(columns) }
     }
 
     /// The same table with other columns, the sync columns among them.
     pub fn with_columns(&self, columns: Vec<Column>) -> Self {
         let mut schema = Self::of_columns(&self.name, &self.description, self.parent.as_deref(), self.scopes, columns);
         schema.origin.clone_from(&self.origin);
+        schema.divided_by.clone_from(&self.divided_by);
         schema
     }
 

@@ -9,12 +9,13 @@ use headwater_sdk::registry::Node;
 use headwater_sdk::schema::PARTS;
 use headwater_sdk::selection::matches;
 use headwater_sdk::text::nearest;
-use headwater_sdk::{Bound, Error, Scopes, Selection, TableSchema, Timestamp, Undiscovered, Wrong};
+use headwater_sdk::{Bound, Column, Error, Scopes, Selection, TableSchema, Timestamp, Undiscovered, Wrong};
 use tokio_postgres::Client;
 
-use crate::relations::{Relation, add_columns, relations};
+use crate::catalog::columns;
+use crate::relations::{Relation, relations};
 use crate::spec::{By, CursorSpec, DivideSpec, PeriodsSpec, Spec, TableSpec};
-use crate::types::{Mapped, Overrides, Rules};
+use crate::types::{Mapped, Rules, base, map};
 
 /// The package that the tables are of.
 pub const PACKAGE: &str = "postgresql";
@@ -148,7 +149,8 @@ pub async fn discover(
     }
     let specs = by_relation(&all, spec, &mut wrong);
     // The names must not depend on what is selected, but only what is selected is looked at.
-    let meant: Vec<bool> = all.iter().zip(&specs).map(|(relation, table)| is_meant(relation, *table, selection)).collect();
+    let meant: Vec<bool> =
+        all.iter().zip(&specs).map(|(relation, table)| is_meant(relation, *table, selection)).collect();
     let mut kept: Vec<Relation> = Vec::new();
     let mut kept_specs = Vec::new();
     let mut others = Vec::new();
@@ -160,7 +162,9 @@ pub async fn discover(
             others.push((relation, table));
         }
     }
-    add_columns(client, &mut kept).await.map_err(explained)?;
+    for relation in &mut kept {
+        relation.columns = columns(client, relation.oid).await.map_err(explained)?;
+    }
     let mut found: Vec<Found> = Vec::new();
     for (relation, table) in kept.into_iter().zip(kept_specs) {
         let mut reader = Reader { spec, table, at: Vec::new(), wrong: &mut wrong };
@@ -307,11 +311,16 @@ impl Reader<'_> {
         }
         let is_told = table.divide.as_ref().is_none_or(DivideSpec::is_told);
         let scopes = if is_told { Scopes::SINGLE } else { PARTS };
-        let all = columns.iter().map(|mapped| mapped.column.clone()).collect();
+        let all = columns.iter().zip(&relation.columns).map(|(mapped, column)| Column {
+            incremental: cursor.as_ref().is_some_and(|cursor| cursor.column == column.name),
+            ..mapped.column.clone()
+        });
+        let all = all.collect();
         let mut schema = TableSchema::of_database(&name, &relation.comment, scopes, all);
         schema.origin = format!("`{}.{}`", relation.schema, relation.name);
         let cuts = [division.as_ref().and_then(|division| division.cut.as_ref()), periods.as_ref().map(|of| &of.cut)];
-        schema.divided_by = cuts.into_iter().flatten().map(|cut| cut.name.clone()).collect();
+        let cuts = cuts.into_iter().flatten().map(|cut| cut.name.clone());
+        schema.divided_by.extend(cuts);
         let only = table.r#where.clone();
         Some(Found { shown: Arc::clone(shown), relation, schema, columns, only, division, periods, cursor })
     }
@@ -323,18 +332,18 @@ impl Reader<'_> {
     }
 
     fn columns(&mut self, relation: &Relation, table: &TableSpec) -> Vec<Mapped> {
-        let rules = match Rules::new(self.spec.numeric.as_deref()) {
-            Ok(rules) => rules,
+        let numeric = match self.spec.numeric.as_deref().map(str::parse).transpose() {
+            Ok(numeric) => numeric.unwrap_or_default(),
             Err(message) => {
                 self.wrong.push(Wrong { at: vec!["numeric".to_owned()], message, help: None });
-                Rules::default()
+                return Vec::new();
             }
         };
+        let rules = Rules { numeric };
         let mut columns: Vec<Mapped> = Vec::new();
         for column in &relation.columns {
             let said = table.columns.get(&column.name).cloned().unwrap_or_default();
-            let overrides = Overrides { kind: said.r#type, name: said.name, nullable: said.nullable, field_id: said.field_id };
-            match column.map(&overrides, &rules) {
+            match map(column, &said, &rules) {
                 Ok(mapped) => {
                     let name = &mapped.column.name;
                     if columns.iter().any(|other| other.column.name == *name) {
@@ -343,7 +352,7 @@ impl Reader<'_> {
                     }
                     columns.push(mapped);
                 }
-                Err(message) => self.wrong(&["columns", &column.name, "type"], message, None),
+                Err(refused) => self.wrong(&["columns", &column.name, refused.key], refused.message, refused.help),
             }
         }
         columns
@@ -378,7 +387,7 @@ impl Reader<'_> {
             return None;
         };
         let column = &relation.columns[at];
-        let kind = match column.base_name() {
+        let kind = match base(&column.pg_type).name.as_str() {
             "smallint" | "integer" | "bigint" => Kind::Number,
             name if name.starts_with("numeric") => Kind::Number,
             "date" => Kind::Date,
@@ -396,7 +405,7 @@ impl Reader<'_> {
             column: name.to_owned(),
             name: mapped.column.name.clone(),
             kind,
-            is_numeric: column.base_name().starts_with("numeric"),
+            is_numeric: base(&column.pg_type).name.as_str().starts_with("numeric"),
         })
     }
 
@@ -428,7 +437,9 @@ impl Reader<'_> {
                 }
                 for (at, text) in said.bounds.iter().flatten().enumerate() {
                     match bound(text, cut.kind) {
-                        Ok(bound) if division.bounds.last().is_none_or(|last| *last < bound) => division.bounds.push(bound),
+                        Ok(bound) if division.bounds.last().is_none_or(|last| *last < bound) => {
+                            division.bounds.push(bound)
+                        }
                         Ok(_) => self.wrong(
                             &["divide", "bounds", &at.to_string()],
                             format!("`{text}` is not greater than the bound before it"),
@@ -514,7 +525,7 @@ impl Reader<'_> {
             self.no_column(relation, &said.column, &["cursor", "column"]);
             return None;
         };
-        let (kind, number) = match column.base_name() {
+        let (kind, number) = match base(&column.pg_type).name.as_str() {
             "smallint" | "integer" | "bigint" => ("bigint", true),
             name if name.starts_with("numeric") => ("numeric", true),
             "date" => ("date", false),
@@ -594,4 +605,3 @@ fn bound(text: &str, kind: Kind) -> Result<Bound, String> {
         format!("`{text}` is not {example}")
     })
 }
-

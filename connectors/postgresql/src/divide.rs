@@ -6,8 +6,8 @@ use headwater_sdk::sql::quote;
 use headwater_sdk::{Bound, Error, Range, Result, Timestamp};
 use tokio_postgres::Client;
 
-use crate::relations::{Leaf, leaves};
 use crate::discover::{Cut, Division, Found, Kind};
+use crate::relations::{Leaf, leaves};
 use crate::spec::By;
 
 /// More units than this are a mistake.
@@ -192,13 +192,15 @@ async fn parts(client: &Client, found: &Found, division: &Division) -> Result<Ve
         By::List => {
             let Some(cut) = &division.listed else { return Err(Error::fatal("a division by a list has no column")) };
             let column = quote(cut);
-            let value = |value: &String| named(format!("{cut}={value}"), vec![format!("{column} = {}", literal(value))]);
+            let value =
+                |value: &String| named(format!("{cut}={value}"), vec![format!("{column} = {}", literal(value))]);
             let all: Vec<String> = division.values.iter().map(|value| literal(value)).collect();
             let others = format!("({column} IS NULL OR {column} NOT IN ({}))", all.join(", "));
             division.values.iter().map(value).chain([named(format!("{cut}=.."), vec![others])]).collect()
         }
         By::Hash => {
-            let columns: Vec<String> = division.columns.iter().map(|column| format!("{}::text", quote(column))).collect();
+            let columns: Vec<String> =
+                division.columns.iter().map(|column| format!("{}::text", quote(column))).collect();
             let parts = division.parts;
             // The same row is of the same part in every version of the server.
             let hash = format!("('x' || left(md5(ROW({})::text), 7))::bit(28)::int % {parts}", columns.join(", "));

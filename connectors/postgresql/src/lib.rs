@@ -4,6 +4,16 @@
 //! column that they are of.
 
 pub mod catalog;
+mod connector;
 pub mod copy;
+mod cursor;
 pub mod decode;
+mod discover;
+mod divide;
+mod relations;
+mod snapshot;
+mod spec;
 pub mod types;
+
+pub use connector::connector;
+pub use spec::Spec;

@@ -1,8 +1,5 @@
 //! What tables a database has, and what they look like.
 
-use std::collections::HashMap;
-
-use headwater_sdk::Result;
 use headwater_sdk::sql::quote;
 use tokio_postgres::Client;
 
@@ -81,20 +78,6 @@ pub async fn relations(client: &Client) -> Pg<Vec<Relation>> {
         columns: Vec::new(),
     };
     Ok(rows.iter().map(relation).collect())
-}
-
-/// Finds out the columns of relations, of which the user may read them.
-pub async fn add_columns(client: &Client, relations: &mut [Relation]) -> Result<(), tokio_postgres::Error> {
-    let oids: Vec<u32> = relations.iter().map(|relation| relation.oid).collect();
-    let rows = client.query(PgColumn::QUERY, &[&oids]).await?;
-    let places: HashMap<u32, usize> = oids.iter().enumerate().map(|(at, oid)| (*oid, at)).collect();
-    for row in &rows {
-        let (oid, column) = PgColumn::of(row)?;
-        if let Some(relation) = places.get(&oid).and_then(|at| relations.get_mut(*at)) {
-            relation.columns.push(column);
-        }
-    }
-    Ok(())
 }
 
 /// A table whose rows are in a file of its own.

@@ -9,6 +9,8 @@ use headwater_sdk::{Error, Result};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::types::Override;
+
 /// Connections at once, where nothing else is said.
 const CONNECTIONS: usize = 4;
 
@@ -77,27 +79,13 @@ pub struct TableSpec {
     /// Which rows are read, as a condition of SQL.
     pub r#where: Option<String>,
     /// What becomes of its columns.
-    pub columns: BTreeMap<String, ColumnSpec>,
+    pub columns: BTreeMap<String, Override>,
     /// How it is divided into units, which are read at once, tried again and made visible on their own.
     pub divide: Option<DivideSpec>,
     /// Which periods of time are read, each of them as units of its own. Rows of others are neither read nor touched.
     pub periods: Option<PeriodsSpec>,
     /// The column by which only rows are read that are new.
     pub cursor: Option<CursorSpec>,
-}
-
-/// What becomes of a column.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct ColumnSpec {
-    /// The type, such as `int64`, `decimal(18,4)`, `timestamp[us, UTC]`, `utf8` or `json`.
-    pub r#type: Option<String>,
-    /// The name in the destinations.
-    pub name: Option<String>,
-    /// Whether a value may be missing. Where one is although it may not, the unit fails.
-    pub nullable: Option<bool>,
-    /// The field's number in Parquet files.
-    pub field_id: Option<i32>,
 }
 
 /// By what a table is divided.
@@ -206,7 +194,9 @@ impl Spec {
             if let Some(PeriodsSpec { from, until, last, .. }) = &table.periods {
                 match (from, until, last) {
                     (None, Some(_), _) => return Err(wrong("until", "needs `from`")),
-                    (Some(_), _, Some(_)) => return Err(wrong("last", "and `from` cannot both be there; leave one out")),
+                    (Some(_), _, Some(_)) => {
+                        return Err(wrong("last", "and `from` cannot both be there; leave one out"));
+                    }
                     (None, None, None) => return Err(wrong("periods", "needs `from`, or `last: 1`")),
                     _ => {}
                 }
@@ -255,7 +245,8 @@ impl DivideSpec {
                 return Err(("divide", format!("needs `{key}` with `by: {by}`")));
             }
         }
-        let ways = usize::from(self.step.is_some()) + usize::from(self.every.is_some()) + usize::from(self.bounds.is_some());
+        let ways =
+            usize::from(self.step.is_some()) + usize::from(self.every.is_some()) + usize::from(self.bounds.is_some());
         if self.by == By::Range && ways != 1 {
             return Err(("divide", "needs one of `step`, `every` and `bounds`".to_owned()));
         }

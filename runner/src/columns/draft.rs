@@ -31,7 +31,7 @@ pub enum Fixed {
 pub fn fixed(table: &TableSchema, column: &Column) -> Option<Fixed> {
     if column.name.starts_with("_cq_") {
         Some(Fixed::Sync)
-    } else if table.scopes.has(&column.name) {
+    } else if table.scopes.has(&column.name) || table.divided_by.contains(&column.name) {
         Some(Fixed::Scope)
     } else {
         column.key.then_some(Fixed::Key)

@@ -65,6 +65,7 @@ pub fn load(paths: &[PathBuf], registry: &Registry, variables: Variables<'_>) ->
     references::check(&documents, unread, &mut found);
     if found.0.is_empty() {
         references::check_tables(&documents, &sources, &mut found);
+        references::check_modes(&documents, &sources, &destinations, &mut found);
     }
     if !found.0.is_empty() {
         found.0.sort_by_key(Diagnostic::order);

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use headwater_sdk::text::nearest;
-use headwater_sdk::{Column, TableSchema};
+use headwater_sdk::{Column, TableSchema, WriteMode};
 
+use super::destination::Destination;
 use super::diagnostic::{Diagnostic, Diagnostics, Problem};
 use super::parse::Node;
 use super::source::Source;
@@ -80,6 +81,32 @@ pub fn check_tables(documents: &[Document], sources: &[Source], found: &mut Diag
                     .help("give each of them a destination of its own, the same `columns`, or skip the table in one"),
                 );
             }
+        }
+        found.0.extend(document.diagnostics(problems));
+    }
+}
+
+/// A table of which only new rows are read cannot have rows that are known to be gone, or to be there already.
+pub fn check_modes(documents: &[Document], sources: &[Source], destinations: &[Destination], found: &mut Diagnostics) {
+    for (document, source) in of(documents, Kind::Source).zip(sources) {
+        let mut problems = Vec::new();
+        let list = document.root.get("spec").and_then(|spec| spec.get("destinations"));
+        let cursor =
+            |table: &TableSchema| table.columns.iter().find(|column| column.incremental).map(|of| of.name.clone());
+        let incremental = source.written().find_map(|table| Some((cursor(&table)?, table.clone())));
+        let Some((cursor, table)) = incremental else { continue };
+        for (index, name) in source.spec.destinations.iter().enumerate() {
+            let mode = destinations.iter().find(|of| of.spec.name == *name).map(|of| of.spec.write_mode);
+            if mode != Some(WriteMode::OverwriteDeleteStale) {
+                continue;
+            }
+            let item = list.and_then(|list| list.items().get(index));
+            let message = format!(
+                "`{name}` deletes what a sync has not read, but of {} only new rows are read, by the cursor `{cursor}`",
+                table.name
+            );
+            let help = "say `write_mode: overwrite` there, or `append`, or leave `cursor` out";
+            problems.push(Problem::new(item.map_or(document.root.span, |item| item.span), message).help(help));
         }
         found.0.extend(document.diagnostics(problems));
     }

@@ -249,6 +249,7 @@ impl Common {
             name: source.spec.name.as_str().into(),
             calls,
             connector: source.connector,
+            tables: source.tables.iter().map(|table| table.schema.name.as_str().into()).collect(),
             shapes: source.shapes,
             all_targets: live.len() == source.spec.destinations.len(),
             targets: live,

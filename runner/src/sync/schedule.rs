@@ -1,15 +1,17 @@
 //! The units of a source: as many at once as calls and memory allow, while more of them are found.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures::stream::StreamExt;
-use headwater_sdk::Class;
+use headwater_sdk::calls::meter::Counts;
 use headwater_sdk::unit::Unit;
+use headwater_sdk::{Class, Range};
 use tokio::task::{JoinError, JoinSet};
 
 use super::Common;
 use super::open::Opening;
-use super::outcome::{SourceOutcome, UnitOutcome};
+use super::outcome::{SourceOutcome, TableOutcome, UnitOutcome};
 use super::panics::caught;
 use super::unit::{self, SourceRun};
 
@@ -57,6 +59,58 @@ pub async fn run(common: Arc<Common>, run: Arc<SourceRun>, opening: Opening, out
         }
         outcome.took = common.start.elapsed();
         outcome.counts = run.calls.source_meter().counts();
+    }
+    // A shard does not know how the units of others have ended.
+    let whole = outcome.is_whole() && !outcome.has_failed();
+    if whole && common.options.shard.is_none() && !common.stop.is_stopped() {
+        for table in &run.tables {
+            if let Some(extents) = run.connector.extent(table) {
+                prune(&common, &run, table, &extents, outcome).await;
+            }
+        }
+        outcome.took = common.start.elapsed();
+    }
+}
+
+/// Removes what is left of units that are no more. It counts as a unit where there was something to do.
+async fn prune(
+    common: &Common,
+    run: &SourceRun,
+    table: &Arc<str>,
+    extents: &[Vec<Range>],
+    outcome: &mut SourceOutcome,
+) {
+    let began = Instant::now();
+    let mut parts = Vec::new();
+    for target in &run.targets {
+        parts.extend(target.prune(&run.name, table, extents, run.sync_time).await);
+    }
+    parts.retain(|part| part.committed.is_some() || part.error.is_some());
+    if parts.is_empty() {
+        return;
+    }
+    let rows = TableOutcome {
+        table: Arc::clone(table),
+        rows: 0,
+        left_out: 0,
+        complete: true,
+        errors: Vec::new(),
+        more_errors: 0,
+        parts,
+    };
+    let unit = UnitOutcome {
+        table: Arc::clone(table),
+        scope: "units that are no more".into(),
+        after: began.duration_since(run.start),
+        took: began.elapsed(),
+        tables: vec![rows],
+        checkpoint: None,
+        counts: Counts::default(),
+    };
+    outcome.planned += 1;
+    outcome.add(&unit);
+    if let Some(spool) = &common.keeping.spool {
+        spool.add(run.index, &unit);
     }
 }
 

@@ -10,6 +10,7 @@ use headwater_sdk::{
     TableSchema, Timestamp, WriteMode,
 };
 
+use super::outcome::PartOutcome;
 use super::panics::caught;
 use super::quarantine::Quarantine;
 use crate::config::destination as config;
@@ -117,6 +118,33 @@ impl Target {
         let table = [Arc::clone(files.table())];
         let made = caught(Class::Destination, files.destination.migrate(&table, MigrateMode::Safe)).await?;
         made.map_err(Quarantine::named)
+    }
+
+    /// Removes what earlier syncs of a source have left of a table in units that are no more. Answers what that did; nothing
+    /// in a mode that removes nothing.
+    pub async fn prune(
+        &self,
+        source: &str,
+        table: &str,
+        extents: &[Vec<Range>],
+        time: Timestamp,
+    ) -> Option<PartOutcome> {
+        let table = self.tables.get(table).filter(|_| self.mode == WriteMode::OverwriteDeleteStale)?;
+        let mut deleted = 0;
+        let mut error = None;
+        for within in extents {
+            let pruned = self.destination.prune(table, source, within, time);
+            match caught(Class::Destination, pruned).await.flatten() {
+                Ok(rows) => deleted += rows,
+                Err(failure) => {
+                    let failure = failure.while_doing("units that are no more");
+                    error = Some(failure.while_doing(format_args!("destination {}", self.name)));
+                    break;
+                }
+            }
+        }
+        let committed = (deleted > 0).then_some(Committed { deleted, ..Committed::default() });
+        Some(PartOutcome { destination: self.index, committed, error })
     }
 
     /// Where the rows go that are not taken, where that is not this destination.

@@ -35,6 +35,8 @@ pub struct SourceRun {
     pub connector: Arc<dyn Connector>,
     /// The calls of all units.
     pub calls: Calls,
+    /// The root tables that are read.
+    pub tables: Vec<Arc<str>>,
     /// What is done with the tables' columns and rows.
     pub shapes: Arc<Shapes>,
     /// Where the rows go.

@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use map::map;
+pub use native::base;
 
 /// A type of the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
