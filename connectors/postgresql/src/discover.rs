@@ -238,7 +238,9 @@ fn by_relation<'a>(all: &[Relation], spec: &'a Spec, wrong: &mut Vec<Wrong>) -> 
     for (key, table) in &spec.tables {
         let at = || vec!["tables".to_owned(), key.clone()];
         let Some(place) = places.get(key) else {
-            let help = nearest(key, places.keys().map(String::as_str)).map(did_you_mean);
+            let in_schema = places.keys().find(|name| name.rsplit('.').next() == Some(key));
+            let meant = in_schema.map(String::as_str).or_else(|| nearest(key, places.keys().map(String::as_str)));
+            let help = meant.map(did_you_mean);
             wrong.push(Wrong { at: at(), message: format!("there is no table `{key}`"), help });
             continue;
         };

@@ -38,7 +38,7 @@ impl Relation {
     }
 }
 
-type Pg<T> = std::result::Result<T, tokio_postgres::Error>;
+type Pg<T> = Result<T, tokio_postgres::Error>;
 
 /// What is read of each relation. Partitions are read with the table that they are of; what extensions keep of their own is
 /// not the user's.
