@@ -4,7 +4,10 @@ mod connect;
 pub mod errors;
 pub mod retry;
 mod settings;
+mod takeover;
 mod tls;
+mod wire;
 
 pub use connect::Connector;
 pub use settings::{Place, Settings, Verify};
+pub use wire::Wire;

@@ -121,7 +121,7 @@ fn wide(number: &Number<'_>, exponent: i32) -> Option<i256> {
     // What stands behind the scale in the last group must be zeros; they are left out first, to have no digit too many.
     let cut = POWERS.get(usize::try_from(-exponent.min(0)).ok()?).copied().filter(|cut| *cut < 10_000)?;
     let last = group(*last);
-    if last % cut != 0 {
+    if !last.is_multiple_of(cut) {
         return None;
     }
     let number = |value: u64| i256::from_i128(value.into());
