@@ -246,6 +246,9 @@ pub struct TableSchema {
     pub scopes: Scopes,
     /// All columns in their order, the sync columns first.
     pub columns: Vec<Column>,
+    /// The columns by whose values, or ranges of them, rows of one unit are found when stale ones are removed, besides those
+    /// of the scopes. None in write mode `append`, which removes nothing.
+    pub divided_by: Vec<String>,
     arrow: LazySchema,
 }
 
@@ -276,7 +279,8 @@ impl TableSchema {
             column
         }));
         all.extend(columns);
-        Self::of_columns(name, description, None, scopes, all)
+        let divided_by = scopes.columns.iter().map(|scope| scope.name.to_owned()).collect();
+        Self { divided_by, ..Self::of_columns(name, description, None, scopes, all) }
     }
 
     fn of_columns(name: &str, description: &str, parent: Option<&str>, scopes: Scopes, columns: Vec<Column>) -> Self {
@@ -287,6 +291,7 @@ impl TableSchema {
             origin: String::new(),
             scopes,
             columns,
+            divided_by: Vec::new(),
             arrow: Arc::new(LazyLock::new(Box::new(|| Arc::new(Schema::empty())))),
         };
         let copy = schema.clone();
@@ -300,13 +305,14 @@ impl TableSchema {
         for column in &mut columns {
             column.key = false;
         }
-        self.with_columns(columns)
+        Self { divided_by: Vec::new(), ..self.with_columns(columns) }
     }
 
     /// The same table with other columns, the sync columns among them.
     pub fn with_columns(&self, columns: Vec<Column>) -> Self {
         let mut schema = Self::of_columns(&self.name, &self.description, self.parent.as_deref(), self.scopes, columns);
         schema.origin.clone_from(&self.origin);
+        schema.divided_by.clone_from(&self.divided_by);
         schema
     }
 
