@@ -13,7 +13,7 @@ use crate::error::{Class, Error, Result};
 use crate::fidelity::Stored;
 use crate::memory::Budget;
 use crate::plan::TablePlan;
-use crate::range::Range;
+use crate::range::{Range, no_column};
 use crate::rejects::Rejects;
 use crate::schema::{ColumnType, ID, TableSchema};
 use crate::state::StateStore;
@@ -97,6 +97,31 @@ impl Part {
         self.mode == WriteMode::Append || key.is_empty() || key == [ID]
     }
 
+    /// All that a source has written to a table within ranges, whatever its units are: its rows of earlier syncs are what
+    /// [`Destination::prune`] removes.
+    pub fn of_source(table: &Arc<TableSchema>, source: &str, within: &[Range], sync_time: Timestamp) -> Self {
+        Self {
+            table: Arc::clone(table),
+            source: source.to_owned(),
+            scope: String::new(),
+            predicate: Vec::new(),
+            ranges: within.to_vec(),
+            sync_time,
+            mode: WriteMode::OverwriteDeleteStale,
+            resumed: false,
+            rejects: None,
+        }
+    }
+
+    /// Makes sure that the part's rows can be told: the table has the columns that they are told by, and its ranges end at
+    /// values of their columns' types.
+    pub fn check_unit(&self) -> Result<()> {
+        for (name, _) in &self.predicate {
+            self.table.column(name).ok_or_else(|| no_column(&self.table, name))?;
+        }
+        self.ranges.iter().try_for_each(|range| range.column_of(&self.table).map(|_| ()))
+    }
+
     /// Makes sure that a batch has the table's columns, by name and type.
     pub fn check_columns(&self, batch: &RecordBatch) -> Result<()> {
         self.table.check_columns(batch)
@@ -160,7 +185,8 @@ pub trait Destination: Send + Sync {
     }
 
     /// Removes what earlier syncs of a source have left in a table, in units that are no more: called when every unit of
-    /// the table has been committed whole in a sync of this time. Answers how many rows, or rows of files, were removed.
+    /// the table has been committed whole in a sync of this time. Only rows within the ranges go. Answers how many they
+    /// were, or 0 where they are not counted.
     async fn prune(
         &self,
         table: &Arc<TableSchema>,

@@ -2,9 +2,11 @@
 
 use std::fmt;
 
-use arrow::datatypes::TimeUnit;
+use arrow::datatypes::{DataType, TimeUnit};
 
+use crate::error::{Error, Result};
 use crate::plain::{TimeStyle, date_text, time_text};
+use crate::schema::{Column, TableSchema};
 
 /// The end of a range: a value of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,7 +31,38 @@ pub struct Range {
     pub until: Option<Bound>,
 }
 
+impl Bound {
+    /// Whether a column's values compare with it.
+    fn fits(self, column: &Column) -> bool {
+        let kind = &column.kind.data_type;
+        column.kind.extension.is_none()
+            && match self {
+                Bound::Number(_) => kind.is_integer() || kind.is_decimal(),
+                Bound::Date(_) => matches!(kind, DataType::Date32 | DataType::Date64),
+                Bound::Time(_) => matches!(kind, DataType::Timestamp(..)),
+            }
+    }
+}
+
 impl Range {
+    /// The column that it is of.
+    ///
+    /// # Errors
+    /// If the table does not have it, or its values do not compare with the ends of the range.
+    pub fn column_of<'a>(&self, table: &'a TableSchema) -> Result<&'a Column> {
+        let name = &self.column;
+        let column = table.column(name).ok_or_else(|| no_column(table, name))?;
+        match self.from.iter().chain(&self.until).find(|bound| !bound.fits(column)) {
+            None => Ok(column),
+            Some(bound) => Err(Error::fatal(format!(
+                "table {}: units are told by ranges of `{name}`, which is of type {}, and one of them ends at {bound}, which \
+                 is no value of such a column",
+                table.name,
+                column.kind.name()
+            ))),
+        }
+    }
+
     /// The condition as SQL, of a column and of values as a dialect writes them.
     pub fn sql(&self, column: &str, literal: impl Fn(Bound) -> String) -> String {
         let from = self.from.map(|bound| format!("{column} >= {}", literal(bound)));
@@ -52,4 +85,9 @@ impl fmt::Display for Bound {
             Bound::Time(micros) => f.write_str(&time_text(*micros, TimeUnit::Microsecond, TimeStyle::Local)),
         }
     }
+}
+
+/// That units are told by a column which is not there.
+pub(crate) fn no_column(table: &TableSchema, column: &str) -> Error {
+    Error::fatal(format!("table {}: units are told by `{column}`, which is not a column of the table", table.name))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use headwater_sdk::destination::MigrateMode;
 use headwater_sdk::plan::{self, Change, FoundColumn, FoundTable};
-use headwater_sdk::sql::{quote, unit_columns};
+use headwater_sdk::sql::{list, quote, unit_columns};
 use headwater_sdk::{Column, ColumnType, Result, TablePlan, TableSchema};
 
 use crate::dialect::Dialect;
@@ -184,7 +184,7 @@ fn apply(session: &mut Session, dialect: Dialect, schema: &TableSchema, plan: &T
     if dialect.upserts()
         && let Some(columns) = unit_columns(schema)
     {
-        statements.push(dialect.unit_index(&schema.name, &columns));
+        statements.push(dialect.unit_index(&schema.name, &list(columns)));
     }
     statements.iter().try_for_each(|sql| session.execute(sql).map(|_| ()))
 }

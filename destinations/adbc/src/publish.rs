@@ -8,7 +8,7 @@ use headwater_sdk::arrow::datatypes::{Schema, TimeUnit};
 use headwater_sdk::plain::{TimeStyle, time_text};
 use headwater_sdk::schema::{SOURCE_NAME, SYNC_TIME};
 use headwater_sdk::sql::{named_columns, quote};
-use headwater_sdk::{Committed, Error, Outcome, Part, Result, TableSchema, WriteMode};
+use headwater_sdk::{Committed, Outcome, Part, Result, TableSchema, WriteMode};
 
 use crate::dialect::{Dialect, literal, staged_key};
 use crate::errors::passes;
@@ -35,9 +35,7 @@ pub fn publish(
     // What is missing because it was put aside is not known to be gone.
     let aside = part.rejects.as_ref().is_some_and(|rejects| rejects.count() > 0);
     let removes = complete && !aside && part.mode == WriteMode::OverwriteDeleteStale;
-    if let Some((column, _)) = part.predicate.iter().find(|(name, _)| part.table.column(name).is_none()) {
-        return Err(Error::fatal(format!("units are told by `{column}`, which is not a column of the table")));
-    }
+    part.check_unit()?;
     let waiting = match stage {
         Some(Stage::Stream(stream)) => return store.commit(stream, held),
         None if rows == 0 && !removes && !(complete && part.resumed) => return Ok(Committed::default()),
@@ -89,12 +87,12 @@ impl Publish<'_> {
         store.session().transaction(|session| {
             let mut done = Committed::default();
             if self.part.resumed && self.part.adds() {
-                session.delete(&table, &of_unit(self.part, dialect, "="))?;
+                session.delete(&table, &of_unit(self.part, dialect, "=")?)?;
             }
             let resumed = self.part.resumed && !self.part.adds();
             // Rows of an earlier attempt have the same time; which of them are gone is told by the key.
             let compared = if resumed { "<=" } else { "<" };
-            let stale = of_unit(self.part, dialect, compared);
+            let stale = of_unit(self.part, dialect, compared)?;
             let mut insert = None;
             if let Some(stage) = &self.stage {
                 session.ensure_rows(stage, self.rows)?;
@@ -150,7 +148,7 @@ impl Publish<'_> {
 }
 
 /// The condition that a row is of a part's unit, and of a sync whose time compares to the part's.
-pub fn of_unit(part: &Part, dialect: Dialect, compared: &str) -> String {
+pub fn of_unit(part: &Part, dialect: Dialect, compared: &str) -> Result<String> {
     let time = time_text(part.sync_time.0, TimeUnit::Microsecond, TimeStyle::Sql);
     let mut condition = format!("{} {compared} {}", quote(SYNC_TIME), dialect.time(&time));
     let source = (SOURCE_NAME, &part.source);
@@ -158,7 +156,16 @@ pub fn of_unit(part: &Part, dialect: Dialect, compared: &str) -> String {
     for (column, value) in std::iter::once(source).chain(predicate) {
         condition.push_str(&format!(" AND {} = {}", quote(column), literal(value)));
     }
-    condition
+    for range in &part.ranges {
+        condition.push_str(&format!(" AND {}", dialect.range(range, &part.table)?));
+    }
+    Ok(condition)
+}
+
+/// Removes what earlier syncs than this one have left of a source.
+pub fn prune(store: &mut Store, all: &Part) -> Result<u64> {
+    let (table, condition) = (store.dialect.table(&all.table.name), of_unit(all, store.dialect, "<")?);
+    again(|| store.session().transaction(|session| session.delete(&table, &condition)))
 }
 
 /// Removes the rows of a table that are equal to a row of `matching` in its columns.

@@ -39,7 +39,7 @@ impl Stream {
         session.begin()?;
         let table = dialect.table(&part.table.name);
         if part.resumed {
-            session.delete(&table, &of_unit(part, dialect, "="))?;
+            session.delete(&table, &of_unit(part, dialect, "=")?)?;
         }
         let named = |at: &usize| {
             let field: &Field = columns.wire.field(*at);

@@ -7,7 +7,8 @@ use headwater_sdk::destination::MigrateMode;
 use headwater_sdk::memory::Reserved;
 use headwater_sdk::pool::Pool;
 use headwater_sdk::{
-    Budget, ColumnType, Destination, Error, Part, PartWriter, Result, Stored, TablePlan, TableSchema, async_trait,
+    Budget, ColumnType, Destination, Error, Part, PartWriter, Range, Result, Stored, TablePlan, TableSchema, Timestamp,
+    async_trait,
 };
 
 use crate::connect::Connect;
@@ -152,6 +153,18 @@ impl Destination for Adbc {
         let name = format!("table {}", table.name);
         let deleted = orders.call(move |store| publish::delete(store, &table, &matching)).await;
         deleted.map_err(|error| error.while_doing(name))
+    }
+
+    async fn prune(
+        &self,
+        table: &Arc<TableSchema>,
+        source: &str,
+        within: &[Range],
+        sync_time: Timestamp,
+    ) -> Result<u64> {
+        let (all, orders) = (Part::of_source(table, source, within, sync_time), self.orders().await?);
+        let pruned = orders.call(move |store| publish::prune(store, &all)).await;
+        pruned.map_err(|error| error.while_doing(format!("table {}", table.name)))
     }
 
     async fn close(&self) -> Result<()> {

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use headwater_sdk::schema::{SOURCE_NAME, SYNC_TIME};
-use headwater_sdk::{Column, Error, Part, Result, TableSchema};
+use headwater_sdk::sql::unit_columns;
+use headwater_sdk::{Bound, Column, Error, Part, Range, Result, TableSchema};
 
 use crate::spec::Settings;
 use crate::types::Kind;
@@ -73,12 +74,10 @@ pub fn declared(column: &Column) -> String {
 /// `CREATE TABLE` of a table that does not exist.
 pub fn create_table(schema: &TableSchema, settings: &Settings) -> Result<String> {
     let mut lines: Vec<String> = schema.columns.iter().map(declared).collect();
-    let scope: Vec<&str> = schema.scopes.columns.iter().map(|column| column.name).collect();
     let key = schema.key();
-    if !key.is_empty() && !scope.is_empty() && scope.iter().all(|name| schema.column(name).is_some()) {
+    if let Some(columns) = unit_columns(schema) {
         // By it the rows of a unit are found without reading those of all others.
-        let columns = list(scope.into_iter().chain([SOURCE_NAME]));
-        lines.push(format!("INDEX headwater_unit ({columns}) TYPE minmax GRANULARITY 1"));
+        lines.push(format!("INDEX headwater_unit ({}) TYPE minmax GRANULARITY 1", list(columns)));
     }
     let engine = match key.is_empty() {
         true => "MergeTree".to_owned(),
@@ -108,10 +107,42 @@ pub fn of_time(part: &Part, compared: &str) -> String {
 }
 
 /// The condition that a row is of a part's unit, and how its sync's time compares to the part's.
-pub fn of_unit(part: &Part, compared: &str) -> String {
+pub fn of_unit(part: &Part, compared: &str) -> Result<String> {
     let mut sql = format!("{} = {} AND {}", quote(SOURCE_NAME), literal(&part.source), of_time(part, compared));
     for (column, value) in &part.predicate {
         sql.push_str(&format!(" AND {} = {}", quote(column), literal(value)));
     }
-    sql
+    for range in &part.ranges {
+        sql.push_str(&format!(" AND {}", of_range(range, &part.table)?));
+    }
+    Ok(sql)
+}
+
+/// The first day that every version has as `Date32`, and the first one that it may not have.
+const DAYS: std::ops::Range<i32> = -25_567..120_530;
+
+/// The condition that a row is in a range.
+fn of_range(range: &Range, table: &TableSchema) -> Result<String> {
+    let column = range.column_of(table)?;
+    let (name, kind) = (quote(&column.name), Kind::of(&column.kind));
+    if kind == Kind::String {
+        return Err(Error::fatal(format!(
+            "table {}: units are told by ranges of `{}`, which is text in ClickHouse, because it has no such decimals",
+            table.name, column.name
+        )));
+    }
+    // A date that ClickHouse does not have would become another one without a word.
+    let far = |bound: &Bound| matches!(bound, Bound::Date(days) if !DAYS.contains(days));
+    if range.from.iter().chain(&range.until).any(far) {
+        return Ok(range.sql(&format!("toInt32({name})"), |bound| match bound {
+            Bound::Date(days) => days.to_string(),
+            other => other.to_string(),
+        }));
+    }
+    Ok(range.sql(&name, |bound| match bound {
+        Bound::Number(number) if matches!(kind, Kind::Decimal(..)) => format!("toDecimal256('{number}', 0)"),
+        Bound::Number(number) => format!("toInt64('{number}')"),
+        Bound::Date(_) => format!("toDate32('{bound}')"),
+        Bound::Time(micros) => format!("fromUnixTimestamp64Micro(toInt64('{micros}'))"),
+    }))
 }

@@ -1,13 +1,13 @@
-//! Rows that are removed because they are named.
+//! Rows that are removed because they are named, or because the units that they were of are no more.
 
 use std::sync::Arc;
 
 use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::sql::named_columns;
-use headwater_sdk::{Column, Result, TableSchema};
+use headwater_sdk::{Column, Part, Result, TableSchema};
 
 use crate::convert::convert;
-use crate::ddl::{declared, list, not_null, quote};
+use crate::ddl::{declared, list, not_null, of_time, of_unit, quote};
 use crate::part::Waiting;
 use crate::server::Server;
 use crate::types::Kind;
@@ -28,6 +28,13 @@ pub async fn delete(server: &Arc<Server>, table: &TableSchema, matching: &Record
     }
     let failed = |error: headwater_sdk::Error| error.while_doing(format!("table {}", table.name));
     remove_named(server, table, &columns, matching).await.map_err(failed)
+}
+
+/// Removes what earlier syncs than this one have left of a source.
+pub async fn prune(server: &Arc<Server>, all: &Part) -> Result<u64> {
+    let doomed = Doomed { condition: of_unit(all, "<")?, until: Some(of_time(all, "<")) };
+    let removed = remove(server, &all.table, &doomed).await;
+    removed.map_err(|error| error.while_doing(format!("table {}", all.table.name)))
 }
 
 async fn remove_named(

@@ -30,8 +30,8 @@ use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::destination::MigrateMode;
 use headwater_sdk::pool::Pool;
 use headwater_sdk::{
-    Budget, ColumnType, Destination, Error, Part, PartWriter, Result, StateStore, Stored, TablePlan, TableSchema,
-    async_trait,
+    Budget, ColumnType, Destination, Error, Part, PartWriter, Range, Result, StateStore, Stored, TablePlan,
+    TableSchema, Timestamp, async_trait,
 };
 
 use crate::part::Writer;
@@ -86,12 +86,23 @@ impl Destination for Clickhouse {
     }
 
     async fn begin(&self, part: Part) -> Result<Box<dyn PartWriter>> {
+        part.check_unit()?;
         let pool = self.pool.get_or_init(Pool::default);
         Ok(Box::new(Writer::new(Arc::clone(&self.server), pool, part)))
     }
 
     async fn delete(&self, table: &Arc<TableSchema>, matching: RecordBatch) -> Result<u64> {
         delete::delete(&self.server, table, &matching).await
+    }
+
+    async fn prune(
+        &self,
+        table: &Arc<TableSchema>,
+        source: &str,
+        within: &[Range],
+        sync_time: Timestamp,
+    ) -> Result<u64> {
+        delete::prune(&self.server, &Part::of_source(table, source, within, sync_time)).await
     }
 
     async fn state(&self, key: &str) -> Result<Option<Box<dyn StateStore>>> {

@@ -137,7 +137,7 @@ impl Publish<'_> {
 
     /// How many rows of the unit are of this sync, those that are replaced among them.
     async fn there(&self) -> Result<u64> {
-        self.server.count(&format!("{} WHERE {}", quote(&self.part.table.name), of_unit(self.part, "="))).await
+        self.server.count(&format!("{} WHERE {}", quote(&self.part.table.name), of_unit(self.part, "=")?)).await
     }
 
     /// Replicated tables remember what was attached by its content, also when it was deleted since, and attach the same
@@ -154,7 +154,7 @@ impl Publish<'_> {
 
     /// Deletes rows of the unit by how their sync's time compares to this one's, and answers how many could be seen.
     async fn delete(&self, compared: &str, more: Option<String>) -> Result<u64> {
-        let condition: Vec<String> = std::iter::once(of_unit(self.part, compared)).chain(more).collect();
+        let condition: Vec<String> = std::iter::once(of_unit(self.part, compared)?).chain(more).collect();
         // What comes later than these has nothing to do with them.
         let until = if compared == "<" { "<" } else { "<=" };
         let doomed = Doomed { condition: condition.join(" AND "), until: Some(of_time(self.part, until)) };

@@ -1,9 +1,11 @@
 //! The folder that the files are in.
 
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use headwater_objects::{Place, Store, Template};
+use headwater_objects::{Piece, Place, Store, Template};
 use headwater_sdk::{Error, Result, StateStore, async_trait, local};
 
 use crate::durable::Names;
@@ -26,6 +28,46 @@ impl Folder {
     pub fn names(&self) -> &Names {
         &self.names
     }
+}
+
+/// Adds the files of a folder, and down to `depth` of those below it, whose names begin with a prefix. Names are as
+/// templates make them, and end with a slash where they are folders'.
+fn add_files(folder: &str, prefix: &str, depth: usize, files: &mut Vec<String>) -> Result<()> {
+    let path = local::openable(Path::new(folder));
+    let entries = match fs::read_dir(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(temporary::failed(path))?,
+    };
+    for entry in entries {
+        let entry = entry.map_err(temporary::failed(path))?;
+        let kind = entry.file_type().map_err(temporary::failed(path))?;
+        // What has no name in Unicode is none of ours.
+        let Some(name) = entry.file_name().to_str().map(|name| format!("{folder}{name}")) else { continue };
+        if !name.starts_with(prefix) {
+            continue;
+        }
+        if kind.is_dir() && depth > 0 {
+            add_files(&format!("{name}/"), "", depth - 1, files)?;
+        } else if kind.is_file() {
+            files.push(name);
+        }
+    }
+    Ok(())
+}
+
+fn read(path: &Path, piece: Piece) -> std::io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let bytes = match piece {
+        Piece::First(bytes) => bytes,
+        Piece::Last(bytes) => {
+            let end = file.seek(SeekFrom::End(0))?;
+            file.seek(SeekFrom::Start(end.saturating_sub(bytes)))?;
+            bytes
+        }
+    };
+    let mut read = Vec::new();
+    file.take(bytes).read_to_end(&mut read)?;
+    Ok(read)
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
@@ -83,6 +125,24 @@ impl Store for Folder {
     async fn remove(&self, name: &str) -> Result<()> {
         let (name, names) = (PathBuf::from(name), Arc::clone(&self.names));
         blocking(move || if temporary::remove(&name)? { names.settle(&name) } else { Ok(()) }).await
+    }
+
+    async fn list(&self, names: &Template, prefix: &str) -> Result<Vec<String>> {
+        let slashes = |text: &str| text.matches('/').count();
+        let depth = (names.depth() + slashes(names.root())).saturating_sub(slashes(prefix));
+        let prefix = prefix.to_owned();
+        blocking(move || {
+            let folder = &prefix[..prefix.rfind('/').map_or(0, |at| at + 1)];
+            let mut files = Vec::new();
+            add_files(folder, &prefix, depth, &mut files)?;
+            Ok(files)
+        })
+        .await
+    }
+
+    async fn read(&self, name: &str, piece: Piece) -> Result<Vec<u8>> {
+        let name = PathBuf::from(name);
+        blocking(move || read(&name, piece).map_err(temporary::failed(&name))).await
     }
 
     fn state(self: Arc<Self>, _: &Template, key: &str) -> Box<dyn StateStore> {

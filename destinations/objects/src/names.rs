@@ -81,6 +81,13 @@ pub fn unit(source: &str, scope: &str) -> String {
     joined(&parts)
 }
 
+/// With what the names of all units of a source begin.
+pub fn start_of_unit(source: &str) -> String {
+    let mut name = plain(source);
+    name.truncate(name.find('~').unwrap_or(name.len()));
+    name
+}
+
 /// A part's identifier: another one in each sync, and the same when an interrupted sync is continued, so that the
 /// part's file is replaced.
 pub fn id(part: &Part) -> Uuid {

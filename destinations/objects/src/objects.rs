@@ -4,8 +4,8 @@ use std::sync::{Arc, OnceLock};
 
 use headwater_sdk::destination::MigrateMode;
 use headwater_sdk::{
-    Budget, ColumnType, Destination, Part, PartWriter, Result, StateStore, Stored, TablePlan, TableSchema, WriteMode,
-    async_trait,
+    Budget, ColumnType, Destination, Part, PartWriter, Range, Result, StateStore, Stored, TablePlan, TableSchema,
+    Timestamp, WriteMode, async_trait,
 };
 
 use crate::encode;
@@ -13,6 +13,7 @@ use crate::format::Settings;
 use crate::held::Open;
 use crate::memory::Memory;
 use crate::part::Writer;
+use crate::prune::{Written, prune};
 use crate::seen::Remembered;
 use crate::spill::Disk;
 use crate::store::{Scratch, Store};
@@ -27,6 +28,8 @@ pub struct Shared<S> {
     open: OnceLock<Arc<Open>>,
     /// How many rows are remembered in order to find those that come twice.
     pub remembered: Remembered,
+    /// What was written in this process.
+    pub written: Written,
 }
 
 impl<S: Store> Shared<S> {
@@ -56,6 +59,7 @@ impl<S: Store> Objects<S> {
             settings,
             open: OnceLock::new(),
             remembered: Remembered::default(),
+            written: Written::default(),
         }))
     }
 
@@ -101,7 +105,19 @@ impl<S: Store> Destination for Objects<S> {
 
     async fn begin(&self, part: Part) -> Result<Box<dyn PartWriter>> {
         self.supports(part.mode)?;
+        part.check_unit()?;
         Ok(Box::new(Writer::new(Arc::clone(&self.0), part)))
+    }
+
+    async fn prune(
+        &self,
+        table: &Arc<TableSchema>,
+        source: &str,
+        within: &[Range],
+        sync_time: Timestamp,
+    ) -> Result<u64> {
+        let pruned = prune(&self.0, table, source, within, sync_time).await;
+        pruned.map_err(|error| error.while_doing(format!("table {}", table.name)))
     }
 
     async fn state(&self, key: &str) -> Result<Option<Box<dyn StateStore>>> {

@@ -95,6 +95,9 @@ impl<S: Store> Writer<S> {
         let (scratch, rows, held) = self.work(state, State::finish).await?;
         let put = store.put(scratch, &self.name, place).await?;
         drop(held);
+        if put {
+            self.shared.written.add(&self.name, self.part.sync_time);
+        }
         Ok(if put { Committed { written: rows, ..Committed::default() } } else { kept })
     }
 }

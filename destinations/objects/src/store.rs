@@ -56,6 +56,15 @@ pub enum Place {
     Free,
 }
 
+/// A piece of an object: so many of its bytes, or all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece {
+    /// From its beginning.
+    First(u64),
+    /// At its end.
+    Last(u64),
+}
+
 /// A place for objects, each of which appears and is replaced as a whole. Names are those of the [`Template`].
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
@@ -87,6 +96,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// Removes an object where there is one, durably.
     async fn remove(&self, name: &str) -> Result<()>;
+
+    /// The names of the objects that begin with a prefix of one of these names, as far as they may be of them.
+    async fn list(&self, names: &Template, prefix: &str) -> Result<Vec<String>>;
+
+    /// A piece of an object.
+    async fn read(&self, name: &str, piece: Piece) -> Result<Vec<u8>>;
 
     /// Where the state of syncs is kept under a key.
     fn state(self: Arc<Self>, names: &Template, key: &str) -> Box<dyn StateStore>;

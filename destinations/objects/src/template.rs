@@ -1,5 +1,7 @@
 //! The objects' names: text with placeholders, of which each write mode needs some and forbids others.
 
+use std::borrow::Cow;
+
 use headwater_sdk::{Error, Part, Result, WriteMode, text};
 
 use crate::names;
@@ -195,24 +197,55 @@ impl Template {
         all - slashes(self.root())
     }
 
-    /// Whether an object of this name may be one of these.
-    pub fn fits(&self, name: &str) -> bool {
-        let folder;
-        let pieces = match self.pieces.as_slice() {
+    /// What names are made of, but in `append`.
+    fn pieces(&self) -> Cow<'_, [Piece]> {
+        match self.pieces.as_slice() {
             [Piece::Text(start)] => {
                 let text = |text: &str| Piece::Text(text.to_owned());
                 let [table, unit] = [Placeholder::Table, Placeholder::Unit].map(Piece::Of);
-                folder = [text(start), table, text("/"), unit, text("."), Piece::Of(Placeholder::Format)];
-                &folder[..]
+                vec![text(start), table, text("/"), unit, text("."), Piece::Of(Placeholder::Format)].into()
             }
-            pieces => pieces,
-        };
-        self.fit(pieces, name)
+            pieces => pieces.into(),
+        }
     }
 
-    fn fit(&self, pieces: &[Piece], name: &str) -> bool {
+    /// Whether an object of this name may be one of these.
+    pub fn fits(&self, name: &str) -> bool {
+        self.fit(&self.pieces(), name, None)
+    }
+
+    /// Whether an object of this name may be of a source's unit of a table.
+    pub(crate) fn fits_of(&self, table: &str, source: &str, name: &str) -> bool {
+        self.fit(&self.pieces(), name, Some((table, source)))
+    }
+
+    /// With what the names of a source's units of a table begin.
+    pub(crate) fn prefix(&self, table: &str, source: &str) -> String {
+        let mut prefix = String::new();
+        for piece in self.pieces().iter() {
+            match piece {
+                Piece::Text(text) => prefix.push_str(text),
+                Piece::Of(Placeholder::Table) => prefix.push_str(&names::plain(table)),
+                Piece::Of(Placeholder::TableHyphen) => prefix.push_str(&names::hyphenated(table)),
+                Piece::Of(Placeholder::Source) => prefix.push_str(&names::plain(source)),
+                Piece::Of(_) => break,
+            }
+        }
+        prefix
+    }
+
+    fn fit(&self, pieces: &[Piece], name: &str, of: Option<(&str, &str)>) -> bool {
         let Some((first, rest)) = pieces.split_first() else { return name.is_empty() };
-        let after = |start: &str| name.strip_prefix(start).is_some_and(|name| self.fit(rest, name));
+        let after = |start: &str| name.strip_prefix(start).is_some_and(|name| self.fit(rest, name, of));
+        match (first, of) {
+            (Piece::Of(Placeholder::Table), Some((table, _))) => return after(&names::plain(table)),
+            (Piece::Of(Placeholder::TableHyphen), Some((table, _))) => return after(&names::hyphenated(table)),
+            (Piece::Of(Placeholder::Source), Some((_, source))) => return after(&names::plain(source)),
+            (Piece::Of(Placeholder::Unit), Some((_, source))) if !name.starts_with(&names::start_of_unit(source)) => {
+                return false;
+            }
+            _ => {}
+        }
         match first {
             Piece::Text(text) => after(text),
             Piece::Of(Placeholder::Format) => after(self.extension),
@@ -220,7 +253,7 @@ impl Template {
             Piece::Of(_) => {
                 let end = name.find('/').unwrap_or(name.len());
                 let mut ends = name.char_indices().map(|(at, letter)| at + letter.len_utf8());
-                ends.any(|at| at <= end && self.fit(rest, &name[at..]))
+                ends.any(|at| at <= end && self.fit(rest, &name[at..], of))
             }
         }
     }
@@ -346,6 +379,28 @@ mod tests {
                 assert!(!template.fits(&other), "{path}: {other}");
             }
         }
+    }
+
+    #[test]
+    fn names_of_a_source_and_a_table() {
+        for path in ["out", "{{SOURCE}}/{{UNIT}}.{{TABLE}}", "o/t={{TABLE_HYPHEN}}/{{UNIT}}.{{FORMAT}}"] {
+            let template = Template::parse(path, "csv").unwrap();
+            for scope in ["", "1/eu", "A b"] {
+                let part = Part { scope: scope.to_owned(), ..part(WriteMode::OverwriteDeleteStale) };
+                let (table, name) = (part.table.name.as_str(), template.name(&part));
+                assert!(template.fits_of(table, "aws", &name) && name.starts_with(&template.prefix(table, "aws")));
+                for (table, source) in
+                    [("aws_s3", "aws"), ("aws_s3_buckets_", "aws"), (table, "bws"), (table, "awsome")]
+                {
+                    assert!(!template.fits_of(table, source, &name), "{path}: {name} of {table} and {source}");
+                }
+            }
+            assert!(!template.fits_of("aws_s3_buckets", "aws", "out/aws_s3_buckets/mine.csv"));
+        }
+        let long = "X".repeat(300);
+        let template = Template::parse("out", "csv").unwrap();
+        let name = template.name(&Part { source: long.clone(), ..part(WriteMode::OverwriteDeleteStale) });
+        assert!(template.fits_of("aws_s3_buckets", &long, &name), "{name}");
     }
 
     #[test]

@@ -65,7 +65,7 @@ pub fn create_table(schema: &TableSchema, fill: u32) -> String {
 /// The index by which the rows of one unit are found when its stale rows are removed, by name and as `CREATE INDEX`;
 /// none where the whole table is one unit, or nothing is ever removed.
 pub fn unit_index(schema: &TableSchema) -> Option<(String, String)> {
-    let columns = unit_columns(schema)?;
+    let columns = list(unit_columns(schema)?);
     let name = derived(&schema.name, "_headwater_unit");
     let create = format!("CREATE INDEX IF NOT EXISTS {} ON {} ({columns})", quote(&name), quote(&schema.name));
     Some((name, create))

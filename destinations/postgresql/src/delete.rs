@@ -1,4 +1,4 @@
-//! Rows that are removed because they are named.
+//! Rows that are removed because they are named, or because the units that they were of are no more.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,11 +6,13 @@ use std::sync::Arc;
 use headwater_sdk::arrow::array::{Array, RecordBatch};
 use headwater_sdk::arrow::datatypes::Fields;
 use headwater_sdk::sql::{named_columns, quote};
-use headwater_sdk::{Column, Result, TableSchema};
+use headwater_sdk::{Column, Part, Result, TableSchema};
 
 use crate::copy::send;
 use crate::ddl::copy_into;
 use crate::encode::Rows;
+use crate::publish::delete_of_unit;
+use crate::retry::Retry;
 use crate::server::Server;
 use crate::types::Kind;
 
@@ -46,6 +48,24 @@ pub async fn delete(server: &Arc<Server>, table: &TableSchema, matching: &Record
     let deleted = deleted.await.map_err(|error| explained(error).while_doing(format!("table {}", table.name)))?;
     lent.give_back();
     Ok(deleted)
+}
+
+/// Removes what earlier syncs than this one have left of a source; again where that fails for a passing reason.
+pub async fn prune(server: &Arc<Server>, all: &Part) -> Result<u64> {
+    let mut retry = Retry::default();
+    loop {
+        let deleted = async {
+            let lent = server.connection().await?;
+            let deleted = delete_of_unit(&lent.connection.client, all, "<", None).await;
+            let deleted = deleted.map_err(|error| server.explain(error))?;
+            lent.give_back();
+            Ok(deleted)
+        };
+        match deleted.await {
+            Err(error) if retry.again(&error).await => {}
+            deleted => return deleted.map_err(|error| error.while_doing(format!("table {}", all.table.name))),
+        }
+    }
 }
 
 /// Which values are missing in rows of a batch, each set of them once.

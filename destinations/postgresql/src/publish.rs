@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use headwater_sdk::schema::{SOURCE_NAME, SYNC_TIME};
-use headwater_sdk::sql::quote;
+use headwater_sdk::sql::{quote, range_in_postgresql};
 use headwater_sdk::text::fnv1a;
 use headwater_sdk::{Committed, Part, Rejects, Result, TableSchema};
 use tokio_postgres::Client;
@@ -89,6 +89,10 @@ pub async fn delete_of_unit(client: &Client, part: &Part, compared: &str, unseen
     for (column, value) in &part.predicate {
         values.push(value.clone());
         sql.push_str(&format!(" AND t.{} = ${}", quote(column), values.len()));
+    }
+    for range in &part.ranges {
+        let name = format!("t.{}", quote(&range.column));
+        sql.push_str(&format!(" AND {}", range_in_postgresql(range, part.table.column(&range.column), &name)));
     }
     if let Some(unseen) = unseen {
         sql.push_str(&format!(" AND {unseen}"));

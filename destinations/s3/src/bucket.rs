@@ -4,12 +4,12 @@ use std::fs::File;
 use std::sync::{Arc, OnceLock};
 
 use aws_sdk_s3::Client;
-use headwater_objects::{Memory, Place, Scratch, Store, Template};
+use headwater_objects::{Memory, Piece, Place, Scratch, Store, Template};
 use headwater_sdk::{Error, Result, StateStore, async_trait};
 use tokio::sync::OnceCell;
 
 use crate::client::client;
-use crate::errors::{explain, is_missing};
+use crate::errors::{explain, is_empty, is_missing};
 use crate::leftovers;
 use crate::spec::Settings;
 use crate::state::State;
@@ -131,6 +131,32 @@ impl Store for Bucket {
     /// It is looked at first, because in a bucket with versions each removal of nothing is kept for ever.
     async fn remove(&self, name: &str) -> Result<()> {
         if self.exists(name).await? { self.delete(name).await.map_err(|error| error.while_doing(name)) } else { Ok(()) }
+    }
+
+    async fn list(&self, names: &Template, prefix: &str) -> Result<Vec<String>> {
+        let call = self.client().await?.list_objects_v2().bucket(&self.settings.bucket).prefix(prefix);
+        let mut pages = call.into_paginator().send();
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|failure| explain("ListObjectsV2", &failure, &self.settings))?;
+            found.extend(page.contents().iter().filter_map(|object| object.key()).map(str::to_owned));
+            // Of a bucket that holds much else, only these are kept.
+            found.retain(|name| names.fits(name));
+        }
+        Ok(found)
+    }
+
+    async fn read(&self, name: &str, piece: Piece) -> Result<Vec<u8>> {
+        let range = match piece {
+            Piece::First(bytes) => format!("bytes=0-{}", bytes - 1),
+            Piece::Last(bytes) => format!("bytes=-{bytes}"),
+        };
+        let call = self.client().await?.get_object().bucket(&self.settings.bucket).key(name).range(range);
+        match call.send().await {
+            Ok(answer) => answer.body.collect().await.map(|bytes| bytes.to_vec()).map_err(Error::destination),
+            Err(failure) if is_empty(&failure) => Ok(Vec::new()),
+            Err(failure) => Err(explain("GetObject", &failure, &self.settings)),
+        }
     }
 
     fn state(self: Arc<Self>, _: &Template, key: &str) -> Box<dyn StateStore> {

@@ -62,6 +62,11 @@ pub fn is_missing<E: Failure>(failure: &SdkError<E, HttpResponse>) -> bool {
         || code.is_none() && failure.raw_response().is_some_and(|answer| answer.status().as_u16() == 404)
 }
 
+/// Whether a piece of an object was asked for that has no bytes at all.
+pub fn is_empty<E: Failure>(failure: &SdkError<E, HttpResponse>) -> bool {
+    failure.as_service_error().and_then(|error| error.code()) == Some("InvalidRange")
+}
+
 /// Whether an upload in parts was completed or aborted.
 pub fn is_gone<E: Failure>(failure: &SdkError<E, HttpResponse>) -> bool {
     failure.as_service_error().and_then(|error| error.code()) == Some("NoSuchUpload")

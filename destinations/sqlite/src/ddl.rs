@@ -3,8 +3,8 @@
 use headwater_sdk::arrow::datatypes::DataType;
 use headwater_sdk::plain::{is_bytes, stored_as_json};
 use headwater_sdk::schema::{SOURCE_NAME, SYNC_TIME};
-use headwater_sdk::sql::{list, on_conflict, quote, unit_columns};
-use headwater_sdk::{Column, ColumnType, Stored, TableSchema};
+use headwater_sdk::sql::{list, on_conflict, quote, range_in_sqlite, unit_columns};
+use headwater_sdk::{Column, ColumnType, Part, Result, Stored, TableSchema};
 
 /// A column's declared type. SQLite derives from its letters how a value is converted: text that looks like a number
 /// must stay text, so JSON, addresses and decimals are `TEXT`.
@@ -63,7 +63,7 @@ pub fn create_table(schema: &TableSchema) -> String {
 /// `CREATE INDEX` by which the rows of one unit are found when its stale rows are removed; none where the whole table
 /// is one unit, or nothing is ever removed.
 pub fn create_unit_index(schema: &TableSchema) -> Option<String> {
-    let columns = unit_columns(schema)?;
+    let columns = list(unit_columns(schema)?);
     let name = quote(&format!("{}_headwater_unit", schema.name));
     Some(format!("CREATE INDEX IF NOT EXISTS main.{name} ON {} ({columns})", quote(&schema.name)))
 }
@@ -111,26 +111,41 @@ impl Statements {
     }
 }
 
-/// `SELECT` of how many rows a unit has of one sync: parameters are the source, the values of `predicate` in its order, and
-/// the sync's time as it is stored.
-pub fn count_unit(table: &str, predicate: &[(String, String)]) -> String {
-    format!("SELECT count(*) FROM main.{} {}", quote(table), of_unit(predicate, "="))
+/// How the rows of a part's unit are told: parameters of the SQL are the source, the values of the predicate in its order,
+/// and the time of a sync as it is stored.
+pub struct OfUnit {
+    table: String,
+    condition: String,
 }
 
-/// The condition that a row is of one unit, and that the time of its sync compares to another.
-fn of_unit(predicate: &[(String, String)], compared: &str) -> String {
-    let mut sql = format!("WHERE {} = ?", quote(SOURCE_NAME));
-    for (column, _) in predicate {
-        sql.push_str(&format!(" AND {} = ?", quote(column)));
+impl OfUnit {
+    /// For a part; an error where its rows cannot be told.
+    pub fn new(part: &Part) -> Result<Self> {
+        part.check_unit()?;
+        let mut condition = format!("{} = ?", quote(SOURCE_NAME));
+        for (column, _) in &part.predicate {
+            condition.push_str(&format!(" AND {} = ?", quote(column)));
+        }
+        for range in &part.ranges {
+            condition.push_str(&format!(" AND {}", range_in_sqlite(range, &part.table)?));
+        }
+        Ok(Self { table: format!("main.{}", quote(&part.table.name)), condition })
     }
-    sql.push_str(&format!(" AND {} {compared} ?", quote(SYNC_TIME)));
-    sql
-}
 
-/// `DELETE` of the rows of one unit by how their sync compares to another: parameters are the source, the values of
-/// `predicate` in its order, and the other sync's time as it is stored.
-pub fn delete_unit(table: &str, predicate: &[(String, String)], compared: &str) -> String {
-    format!("DELETE FROM main.{} {}", quote(table), of_unit(predicate, compared))
+    /// What stands behind `FROM` for the rows of the unit whose sync's time compares to another.
+    fn compared(&self, compared: &str) -> String {
+        format!("{} WHERE {} AND {} {compared} ?", self.table, self.condition, quote(SYNC_TIME))
+    }
+
+    /// `SELECT` of how many rows the unit has of one sync.
+    pub fn count(&self) -> String {
+        format!("SELECT count(*) FROM {}", self.compared("="))
+    }
+
+    /// `DELETE` of the rows of the unit by how their sync compares to another.
+    pub fn delete(&self, compared: &str) -> String {
+        format!("DELETE FROM {}", self.compared(compared))
+    }
 }
 
 /// The units, as a source and the values of the columns, that have rows of a sync, whose time is the parameter.

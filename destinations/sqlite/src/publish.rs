@@ -12,7 +12,7 @@ use rusqlite::types::Value;
 use rusqlite::{CachedStatement, Connection, Transaction, params_from_iter};
 
 use crate::cells::Cells;
-use crate::ddl::{Seen, Statements, count_unit, delete_unit, units_of_sync};
+use crate::ddl::{OfUnit, Seen, Statements, units_of_sync};
 use crate::explain::explain;
 use crate::held::Held;
 use crate::location::Location;
@@ -21,6 +21,8 @@ use crate::location::Location;
 pub struct Publish<'a> {
     /// Which part.
     pub part: &'a Part,
+    /// How its rows are told from those of other units.
+    pub of_unit: &'a OfUnit,
     /// Its table's statements.
     pub statements: &'a Statements,
     /// Whether what was there and was not seen again is removed.
@@ -56,9 +58,8 @@ impl Publish<'_> {
         }
         if some && !self.part.adds() {
             // Some of the rows may have replaced others of the part.
-            let sql = count_unit(&self.part.table.name, &self.part.predicate);
-            let mut count = transaction.prepare_cached(&sql).map_err(failed)?;
-            let rows: i64 = count.query_row(params_from_iter(self.unit()), |row| row.get(0)).map_err(failed)?;
+            let mut count = transaction.prepare_cached(&self.of_unit.count()).map_err(failed)?;
+            let rows: i64 = count.query_row(params_from_iter(unit_at(self.part)), |row| row.get(0)).map_err(failed)?;
             done.written = done.written.min(rows.unsigned_abs());
         }
         transaction.commit().map_err(failed)?;
@@ -135,19 +136,14 @@ impl Publish<'_> {
         cells.collect()
     }
 
-    /// The source, the values of the predicate, and the sync's time as it is stored.
-    fn unit(&self) -> Vec<Value> {
-        unit_of(self.part).into_iter().chain([time(self.part)]).map(Value::from).collect()
-    }
-
     /// Deletes rows of the unit by how their sync's time compares to this one's.
     fn delete(&self, transaction: &Transaction<'_>, compared: &str, unseen: Option<&str>) -> rusqlite::Result<u64> {
-        let mut sql = delete_unit(&self.part.table.name, &self.part.predicate, compared);
+        let mut sql = self.of_unit.delete(compared);
         if let Some(unseen) = unseen {
             sql.push_str(" AND ");
             sql.push_str(unseen);
         }
-        Ok(transaction.prepare_cached(&sql)?.execute(params_from_iter(self.unit()))? as u64)
+        Ok(transaction.prepare_cached(&sql)?.execute(params_from_iter(unit_at(self.part)))? as u64)
     }
 }
 
@@ -172,13 +168,18 @@ fn unit_of(part: &Part) -> Vec<String> {
     std::iter::once(&part.source).chain(part.predicate.iter().map(|(_, value)| value)).cloned().collect()
 }
 
+/// The source, the values of the predicate, and the sync's time as it is stored.
+pub fn unit_at(part: &Part) -> Vec<Value> {
+    unit_of(part).into_iter().chain([time(part)]).map(Value::from).collect()
+}
+
 /// The sync's time as it is stored, so that the texts compare like the times.
 fn time(part: &Part) -> String {
     time_text(part.sync_time.0, TimeUnit::Microsecond, TimeStyle::Sql)
 }
 
 /// The units of which an earlier attempt of a sync left rows, read once for each table: a table that is only added to
-/// has no index, and is not searched again for each of its units.
+/// has no index, and is not searched again for each of its units. Those that are told by ranges too are one here.
 #[derive(Default)]
 pub struct Left(HashMap<(String, String), HashSet<Vec<String>>>);
 

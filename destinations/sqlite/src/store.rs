@@ -8,14 +8,14 @@ use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::sql::{named_columns, quote};
 use headwater_sdk::{Committed, Error, Outcome, Part, Result, TableSchema, WriteMode};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, params_from_iter};
 
 use crate::cells::Cells;
-use crate::ddl::Statements;
+use crate::ddl::{OfUnit, Statements};
 use crate::explain::explain;
 use crate::held::Held;
 use crate::location::Location;
-use crate::publish::{Left, Publish};
+use crate::publish::{Left, Publish, unit_at};
 
 /// How long another program's lock is waited for until that is said.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
@@ -109,9 +109,7 @@ impl Store {
     pub fn commit(&mut self, part: &Part, held: Held, outcome: Outcome) -> Result<Committed> {
         let complete = outcome == Outcome::Complete;
         let removes = complete && part.mode == WriteMode::OverwriteDeleteStale;
-        if let Some((column, _)) = part.predicate.iter().find(|(name, _)| part.table.column(name).is_none()) {
-            return Err(Error::fatal(format!("units are told by `{column}`, which is not a column of the table")));
-        }
+        let of_unit = &OfUnit::new(part)?;
         if held.rows == 0 && !removes && !(complete && part.resumed) {
             return Ok(Committed::default());
         }
@@ -125,7 +123,7 @@ impl Store {
         if written.columns != columns {
             return Err(Error::fatal("two sources write this table with different columns; give them a file each"));
         }
-        Publish { part, statements: &written.statements, removes, location }.run(db, held, left)
+        Publish { part, of_unit, statements: &written.statements, removes, location }.run(db, held, left)
     }
 
     /// Removes the rows that are equal to a row of `matching` in its columns.
@@ -151,6 +149,18 @@ impl Store {
             Ok(deleted)
         };
         delete(&self.db).map_err(|error| self.explain(&error))
+    }
+
+    /// Removes what earlier syncs than this one have left of a source.
+    pub fn prune(&mut self, all: &Part) -> Result<u64> {
+        let sql = OfUnit::new(all)?.delete("<");
+        let delete = || {
+            let transaction = self.location.begin(&self.db)?;
+            let deleted = transaction.execute(&sql, params_from_iter(unit_at(all)))?;
+            transaction.commit()?;
+            Ok(deleted as u64)
+        };
+        delete().map_err(|error| self.explain(&error))
     }
 
     /// Makes what was committed safe from a power cut.

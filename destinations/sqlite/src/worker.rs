@@ -11,8 +11,8 @@ use headwater_sdk::destination::MigrateMode;
 use headwater_sdk::memory::Lease;
 use headwater_sdk::pool::Pool;
 use headwater_sdk::{
-    Budget, ColumnType, Committed, Destination, Error, Outcome, Part, PartWriter, Result, StateStore, Stored,
-    TablePlan, TableSchema, async_trait,
+    Budget, ColumnType, Committed, Destination, Error, Outcome, Part, PartWriter, Range, Result, StateStore, Stored,
+    TablePlan, TableSchema, Timestamp, async_trait,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -203,6 +203,18 @@ impl Destination for Sqlite {
     async fn delete(&self, table: &Arc<TableSchema>, matching: RecordBatch) -> Result<u64> {
         let (table, orders) = (Arc::clone(table), self.0.orders().await?);
         orders.call(move |store| store.delete(&table, &matching)).await
+    }
+
+    async fn prune(
+        &self,
+        table: &Arc<TableSchema>,
+        source: &str,
+        within: &[Range],
+        sync_time: Timestamp,
+    ) -> Result<u64> {
+        let (all, orders) = (Part::of_source(table, source, within, sync_time), self.0.orders().await?);
+        let pruned = orders.call(move |store| store.prune(&all)).await;
+        pruned.map_err(|error| error.while_doing(format!("table {}", table.name)))
     }
 
     async fn state(&self, key: &str) -> Result<Option<Box<dyn StateStore>>> {

@@ -143,7 +143,7 @@ async fn run(subject: &dyn Subject, name: &str, mode: WriteMode, history: &Histo
     let (shape, units) = (history.shape, history.shape.units());
     let table = shape.table(name);
     let written = Arc::new(if mode == WriteMode::Append { table.without_key() } else { table.clone() });
-    let replaces = mode != WriteMode::Append && shape != Shape::Unkeyed;
+    let replaces = mode != WriteMode::Append && !shape.adds();
     let open = || async {
         let destination = subject.open();
         history.memory.give(&*destination);

@@ -96,23 +96,38 @@ pub enum Shape {
     Decimal,
     /// By `_cq_id` only, which is random: a row that is written again is another row.
     Unkeyed,
+    /// By nothing, in a table of a database: it has no `_cq_id`.
+    Keyless,
     /// By `name`; the source is one unit, and no column tells it from another.
     Single,
 }
 
 impl Shape {
     /// All of them, the simplest first.
-    pub const ALL: [Shape; 7] =
-        [Shape::Named, Shape::TwoColumns, Shape::Uuid, Shape::Integer, Shape::Decimal, Shape::Unkeyed, Shape::Single];
+    pub const ALL: [Shape; 8] = [
+        Shape::Named,
+        Shape::TwoColumns,
+        Shape::Uuid,
+        Shape::Integer,
+        Shape::Decimal,
+        Shape::Unkeyed,
+        Shape::Keyless,
+        Shape::Single,
+    ];
 
     /// Those that matter in a write mode: what types a key has where rows are told by it and stale ones removed, and no
     /// keys at all in `append`.
     pub fn of_mode(mode: WriteMode) -> &'static [Shape] {
         match mode {
             WriteMode::OverwriteDeleteStale => &Self::ALL,
-            WriteMode::Overwrite => &[Shape::Named, Shape::TwoColumns, Shape::Unkeyed, Shape::Single],
+            WriteMode::Overwrite => &[Shape::Named, Shape::TwoColumns, Shape::Unkeyed, Shape::Keyless, Shape::Single],
             WriteMode::Append => &[Shape::Named, Shape::Single],
         }
+    }
+
+    /// Whether a row that is written again is another row.
+    pub fn adds(self) -> bool {
+        matches!(self, Shape::Unkeyed | Shape::Keyless)
     }
 
     /// A table of this shape.
@@ -122,7 +137,7 @@ impl Shape {
             column
         };
         let named = |key| keyed(column::<String>("name", false), key);
-        let (first, last) = match self {
+        let (mut first, last) = match self {
             Shape::Named | Shape::Single => (vec![named(true)], None),
             Shape::TwoColumns => (vec![named(true)], Some(keyed(column::<String>("last", false), true))),
             Shape::Uuid => (vec![named(false), keyed(column::<Uuid>("number_of", false), true)], None),
@@ -131,9 +146,13 @@ impl Shape {
                 let number = Column::new("number_of", ColumnType::plain(DECIMAL), "A column.");
                 (vec![named(false), keyed(number, true)], None)
             }
-            Shape::Unkeyed => (vec![named(false)], None),
+            Shape::Unkeyed | Shape::Keyless => (vec![named(false)], None),
         };
         let scopes = if self == Shape::Single { Scopes::SINGLE } else { REGIONAL };
+        if self == Shape::Keyless {
+            first.extend([column::<String>("text", true), column::<i64>("number", true)]);
+            return TableSchema::of_database(name, "Things.", scopes, first);
+        }
         let mut columns: Vec<Column> = scopes.columns.iter().map(|scope| column::<String>(scope.name, false)).collect();
         columns.extend(first);
         columns.extend([column::<String>("text", true), column::<i64>("number", true)]);

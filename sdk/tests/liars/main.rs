@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod memory;
+mod unit;
 mod writer;
 
 use std::future::Future;
@@ -75,6 +76,20 @@ lies! {
     PlansNothing,
     PlanningMakesTables,
     DeletesByTheFirstColumn,
+    /// All rows of a source are a unit's, whatever its ranges are.
+    IgnoresRanges,
+    /// The end of a range is in it.
+    RangesHaveTheirEnd,
+    /// A row without a value is in no range.
+    RangesLackNulls,
+    /// A range that does not fit is one without rows.
+    TakesAnyRange,
+    /// Of rows that are equal in a table without a key, one is kept.
+    JoinsEqualRows,
+    PrunesNothing,
+    PrunesOtherSources,
+    PrunesWhatIsNew,
+    PrunesBeyondRanges,
 }
 
 type Case = (&'static str, for<'a> fn(&'a dyn Subject) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>);

@@ -10,11 +10,14 @@ use headwater_sdk::plan::{self, Change, Dialect, FoundColumn, FoundTable};
 use headwater_sdk::pool::Pool;
 use headwater_sdk::schema::SYNC_TIME;
 use headwater_sdk::testing::Subject;
+use headwater_sdk::testing::things::time_text;
 use headwater_sdk::{
-    Budget, ColumnType, Destination, Part, PartWriter, Result, Stored, TablePlan, TableSchema, async_trait,
+    Budget, ColumnType, Destination, Part, PartWriter, Range, Result, Stored, TablePlan, TableSchema, Timestamp,
+    async_trait,
 };
 
 use super::Lie;
+use super::unit::{check_unit, of_unit};
 use super::writer::{Writer, rows_of};
 
 /// The moment for which what is not done at once is not done yet, and longer than that.
@@ -187,6 +190,7 @@ impl Destination for Memory {
     }
 
     async fn begin(&self, part: Part) -> Result<Box<dyn PartWriter>> {
+        check_unit(self.0.lie, &part)?;
         let share = self.0.pool.get_or_init(Pool::default).share();
         Ok(Box::new(Writer::new(self.0.clone(), share, part)))
     }
@@ -206,6 +210,32 @@ impl Destination for Memory {
             deleted = (before - rows.len()) as u64;
         });
         Ok(deleted)
+    }
+
+    async fn prune(
+        &self,
+        table: &Arc<TableSchema>,
+        source: &str,
+        within: &[Range],
+        sync_time: Timestamp,
+    ) -> Result<u64> {
+        let lie = self.0.lie;
+        let within = if lie == Lie::PrunesBeyondRanges { &[] } else { within };
+        let all = Part::of_source(table, source, within, sync_time);
+        check_unit(lie, &all)?;
+        let mut pruned = 0;
+        self.0.change(|seen| {
+            let rows = &mut seen.entry(table.name.clone()).or_default().rows;
+            let before = rows.len();
+            let old = |row: &Row| {
+                let (time, now) = (row[SYNC_TIME].as_deref().unwrap(), time_text(sync_time));
+                time < now.as_str() || lie == Lie::PrunesWhatIsNew && time == now
+            };
+            let of_source = |row: &Row| of_unit(lie, &all, row) || lie == Lie::PrunesOtherSources;
+            rows.retain(|row| lie == Lie::PrunesNothing || !(of_source(row) && old(row)));
+            pruned = (before - rows.len()) as u64;
+        });
+        Ok(pruned)
     }
 
     async fn close(&self) -> Result<()> {

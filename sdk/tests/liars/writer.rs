@@ -7,13 +7,14 @@ use headwater_sdk::arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
 use headwater_sdk::arrow::compute::cast;
 use headwater_sdk::arrow::datatypes::{DataType, Schema, TimeUnit, UInt64Type};
 use headwater_sdk::pool::{Share, batch_bytes};
-use headwater_sdk::schema::{SOURCE_NAME, SYNC_TIME};
+use headwater_sdk::schema::SYNC_TIME;
 use headwater_sdk::testing::fidelity::texts;
 use headwater_sdk::testing::things::time_text;
 use headwater_sdk::{Committed, Outcome, Part, PartWriter, Result, WriteMode, async_trait};
 
 use super::Lie;
 use super::memory::{Inner, MOMENT, Row, Tables, lock};
+use super::unit::of_unit;
 
 /// The rows of a batch.
 pub fn rows_of(batch: &RecordBatch) -> Vec<Row> {
@@ -159,6 +160,9 @@ impl PartWriter for Writer {
             }
             rows = last.into_values().collect();
         }
+        if lie == Lie::JoinsEqualRows && part.table.key().is_empty() {
+            rows = rows.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+        }
         rows.extend(apart);
         let written = if lie == Lie::CountsEveryRow { all } else { rows.len() as u64 };
         let remove = {
@@ -166,12 +170,7 @@ impl PartWriter for Writer {
             move |seen: &mut Tables| {
                 let table = seen.entry(part.table.name.clone()).or_default();
                 let time = Some(time_text(part.sync_time));
-                let of_unit = |row: &Row| {
-                    let is = |name: &str, value: &str| row.get(name).is_some_and(|held| held.as_deref() == Some(value));
-                    let in_unit = part.predicate.iter().all(|(name, value)| is(name, value));
-                    let source = is(SOURCE_NAME, &part.source) || lie == Lie::RemovesOtherSources;
-                    source && (in_unit || lie == Lie::RemovesOtherUnits)
-                };
+                let of_unit = |row: &Row| of_unit(lie, &part, row);
                 let all = table.rows.len();
                 if part.resumed && adds && lie != Lie::DoublesWhatIsResumed {
                     table.rows.retain(|row| !(of_unit(row) && row[SYNC_TIME] == time));

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use headwater_sdk::arrow::datatypes::{DataType, Field, FieldRef, Fields, IntervalUnit, TimeUnit};
-use headwater_sdk::plain::is_bytes;
+use headwater_sdk::plain::{TimeStyle, is_bytes, time_text};
 use headwater_sdk::sql::quote;
-use headwater_sdk::{Column, ColumnType, Extension, Stored};
+use headwater_sdk::{Bound, Column, ColumnType, Error, Extension, Range, Result, Stored};
 
 use super::{Kind, literal};
 
@@ -121,6 +121,27 @@ fn typed(field: &Field) -> (String, Field) {
 fn typed_member(field: &Field) -> (String, Field) {
     let (sql, wire) = typed(field);
     (format!("{} {sql}", quote(field.name())), wire)
+}
+
+/// A range of the values of a column, which is of a type that its ends are of.
+pub fn range(range: &Range, column: &Column) -> Result<String> {
+    let (kind, name) = (kind(&column.kind).sql, &column.name);
+    if kind == "VARCHAR" {
+        return Err(Error::fatal(format!(
+            "units are told by ranges of `{name}`, which is text in DuckDB, because it has no numbers of this many digits"
+        )));
+    }
+    Ok(range.sql(&quote(name), |bound| match bound {
+        Bound::Number(number) => format!("({number})"),
+        Bound::Date(_) => format!("DATE '{bound}'"),
+        Bound::Time(micros) => {
+            let text = time_text(micros, TimeUnit::Microsecond, TimeStyle::Sql);
+            match &column.kind.data_type {
+                DataType::Timestamp(_, Some(_)) => format!("TIMESTAMP WITH TIME ZONE '{text}+00'"),
+                _ => format!("TIMESTAMP '{text}'"),
+            }
+        }
+    }))
 }
 
 pub fn stored(column: &ColumnType) -> Stored {

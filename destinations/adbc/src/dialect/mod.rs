@@ -6,9 +6,9 @@ mod sqlite;
 
 use headwater_sdk::arrow::array::ArrayRef;
 use headwater_sdk::arrow::datatypes::{DataType, Field};
-use headwater_sdk::sql::{list, on_conflict, quote};
+use headwater_sdk::sql::{list, on_conflict, quote, range_in_postgresql, range_in_sqlite};
 use headwater_sdk::text::fnv1a;
-use headwater_sdk::{Column, ColumnType, Result, Stored, TableSchema};
+use headwater_sdk::{Column, ColumnType, Range, Result, Stored, TableSchema};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -164,6 +164,19 @@ impl Dialect {
         match self {
             Self::Sqlite => format!("'{text}'"),
             Self::Duckdb | Self::Postgresql => format!("TIMESTAMP WITH TIME ZONE '{text}+00'"),
+        }
+    }
+
+    /// A range of the values of a table's column.
+    ///
+    /// # Errors
+    /// If its ends cannot be compared with the column as it is stored.
+    pub fn range(self, range: &Range, table: &TableSchema) -> Result<String> {
+        let column = range.column_of(table)?;
+        match self {
+            Self::Duckdb => duckdb::range(range, column),
+            Self::Postgresql => Ok(range_in_postgresql(range, Some(column), &quote(&column.name))),
+            Self::Sqlite => range_in_sqlite(range, table),
         }
     }
 

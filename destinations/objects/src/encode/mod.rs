@@ -1,5 +1,6 @@
 //! Record batches to the bytes of a file.
 
+mod origin;
 mod parquet;
 mod text;
 
@@ -14,6 +15,8 @@ use headwater_sdk::{ColumnType, Error, Result, Stored, TableSchema};
 use crate::format::Encoding;
 use crate::memory::{Memory, OPEN_FILE};
 use crate::store::Out;
+
+pub use origin::{NeedsMore, Origin, origin};
 
 /// Writes the batches of one file.
 pub enum Sink {

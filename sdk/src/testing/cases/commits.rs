@@ -142,7 +142,9 @@ pub async fn a_large_unit_written_half_is_written_again(subject: &dyn Subject) {
     for mode in modes(&*subject.open()) {
         written_half(subject, Shape::Named, mode, Memory::Little).await;
     }
-    written_half(subject, Shape::Unkeyed, WriteMode::OverwriteDeleteStale, Memory::Little).await;
+    for shape in [Shape::Unkeyed, Shape::Keyless] {
+        written_half(subject, shape, WriteMode::OverwriteDeleteStale, Memory::Little).await;
+    }
 }
 
 async fn written_half(subject: &dyn Subject, shape: Shape, mode: WriteMode, memory: Memory) {

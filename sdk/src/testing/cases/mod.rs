@@ -2,6 +2,8 @@
 
 mod changes;
 mod commits;
+mod prune;
+mod ranges;
 mod rows;
 mod state;
 mod tables;
@@ -10,6 +12,8 @@ use std::sync::Arc;
 
 pub use changes::*;
 pub use commits::*;
+pub use prune::*;
+pub use ranges::*;
 pub use rows::*;
 pub use state::*;
 pub use tables::*;
