@@ -53,7 +53,9 @@ fn changed_rows_replace_those_with_their_key() {
     let configuration = pair.configuration(tables, "overwrite");
     pair.sync(&configuration);
     pair.server
-        .query("UPDATE keyed SET version = 1000 + id, what = 'changed' WHERE id % 7 = 0; DELETE FROM keyed WHERE id = 1")
+        .query(
+            "UPDATE keyed SET version = 1000 + id, what = 'changed' WHERE id % 7 = 0; DELETE FROM keyed WHERE id = 1",
+        )
         .unwrap();
     let run = pair.sync(&configuration);
     assert!(run.output().contains("71"), "only those that have changed: {}", run.output());

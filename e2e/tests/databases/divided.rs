@@ -97,7 +97,9 @@ fn tables_arrive_whole_whatever_they_are_divided_by() {
 fn only_the_periods_that_are_named_are_touched() {
     let pair = Pair::new(TABLES);
     let tables = |rest: &str| {
-        format!("moments: {{ periods: {{ column: at, every: day, {rest} }}, divide: {{ by: range, column: id, step: 50 }} }}")
+        format!(
+            "moments: {{ periods: {{ column: at, every: day, {rest} }}, divide: {{ by: range, column: id, step: 50 }} }}"
+        )
     };
     let only = |configuration: String| configuration.replace("tables: ['*']", "tables: [moments]");
     let first = only(pair.configuration(&tables("from: 2026-03-02, until: 2026-03-05"), "overwrite-delete-stale"));

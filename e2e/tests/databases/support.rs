@@ -25,9 +25,10 @@ impl Pair {
 
     /// A configuration: what the source's own `spec` says of its tables, and the write mode.
     pub fn configuration(&self, tables: &str, mode: &str) -> String {
-        let mut text = "kind: source\nspec:\n  name: pg\n  path: postgresql\n  tables: ['*']\n  destinations: [copy]\n  \
+        let mut text =
+            "kind: source\nspec:\n  name: pg\n  path: postgresql\n  tables: ['*']\n  destinations: [copy]\n  \
                         spec:\n    connection_string: ${FROM}\n"
-            .to_owned();
+                .to_owned();
         if !tables.is_empty() {
             text.push_str("    tables:\n");
             for line in tables.lines() {

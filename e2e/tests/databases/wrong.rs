@@ -51,7 +51,11 @@ fn each_mistake_is_told_at_its_place() {
     }
     let cursor = "orders: { cursor: { column: sure } }";
     refused(&pair, cursor, stale, "destinations: [copy]", "only new rows are read, by the cursor `sure`");
-    assert_eq!(pair.in_database("SELECT count(*) FROM pg_class WHERE relname = 'orders'", true), "0", "nothing was done");
+    assert_eq!(
+        pair.in_database("SELECT count(*) FROM pg_class WHERE relname = 'orders'", true),
+        "0",
+        "nothing was done"
+    );
 }
 
 #[test]
