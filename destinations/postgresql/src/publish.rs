@@ -80,8 +80,9 @@ pub fn lock(part: &Part) -> String {
 /// Deletes rows of a part's unit by how the time of their sync compares to the part's.
 pub async fn delete_of_unit(client: &Client, part: &Part, compared: &str, unseen: Option<&str>) -> Pg<u64> {
     let mut values = vec![part.sync_time.to_rfc3339(), part.source.clone()];
+    // As a query of its own the time is read once, and not for every row again.
     let mut sql = format!(
-        "DELETE FROM {} AS t WHERE t.{} {compared} $1::text::timestamptz AND t.{} = $2",
+        "DELETE FROM {} AS t WHERE t.{} {compared} (SELECT $1::text::timestamptz) AND t.{} = $2",
         quote(&part.table.name),
         quote(SYNC_TIME),
         quote(SOURCE_NAME)
