@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use headwater_sdk::arrow::array::{
-    Array, ArrayRef, StringBuilder, TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray,
-    TimestampSecondArray,
+    Array, ArrayRef, AsArray, StringBuilder, TimestampMicrosecondArray, TimestampMillisecondArray,
+    TimestampNanosecondArray, TimestampSecondArray,
 };
 use headwater_sdk::arrow::compute::{CastOptions, cast_with_options};
-use headwater_sdk::arrow::datatypes::{DataType, Field, TimeUnit};
+use headwater_sdk::arrow::datatypes::{DataType, Field, TimeUnit, TimestampNanosecondType};
 use headwater_sdk::plain::{self, TimeStyle};
 use headwater_sdk::{Error, Extension, Result};
 
@@ -30,6 +30,12 @@ pub fn convert(from: &Field, to: &Field, array: &ArrayRef) -> Result<ArrayRef> {
             plain::convert_within(from, to, array, &|from, to, array| convert(from, to, array))
         }
         (DataType::Timestamp(unit, _), DataType::Utf8) => Ok(times(array, *unit)),
+        // What is below a microsecond is cut towards the past: a time before 1970 would leave the range that it is in else.
+        (DataType::Timestamp(TimeUnit::Nanosecond, _), to @ DataType::Timestamp(TimeUnit::Microsecond, _)) => {
+            let nanos = array.as_primitive::<TimestampNanosecondType>();
+            let micros: TimestampMicrosecondArray = nanos.unary(|nanos| nanos.div_euclid(1_000));
+            Ok(Arc::new(micros.with_data_type(to.clone())))
+        }
         (string, DataType::Utf8) if string.is_string() => cast(array, &DataType::Utf8),
         (_, DataType::Utf8) => Ok(Arc::new(plain::text(&Arc::new(from.clone()), array)?)),
         (DataType::UInt64, DataType::Int64) => cast(array, to.data_type())
