@@ -114,9 +114,11 @@ pub(super) async fn names(subject: &dyn Subject, table: &TableSchema) -> Vec<Str
     names
 }
 
-/// Types that ranges are of: how many smallest steps one of a bound is, which bound a number of those is, and two of them,
-/// whose texts do not sort like the values where that may be so.
-fn kinds() -> Vec<(DataType, i64, fn(i64) -> Bound, [i64; 2])> {
+/// A type that ranges are of: how many smallest steps one of a bound is, which bound a number of those is, and two of them.
+type Divided = (DataType, i64, fn(i64) -> Bound, [i64; 2]);
+
+/// All that are tried, with bounds whose texts do not sort like the values where that may be so.
+fn kinds() -> Vec<Divided> {
     let number: fn(i64) -> Bound = Bound::Number;
     let date: fn(i64) -> Bound = |days| Bound::Date(i32::try_from(days).unwrap_or_default());
     let time: fn(i64) -> Bound = |seconds| Bound::Time(seconds * 1_000_000);
