@@ -1,5 +1,6 @@
 //! The state of syncs, in two tables beside those of the rows.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::FutureExt;
@@ -23,6 +24,12 @@ const CREATE: &str = "
     CREATE TABLE IF NOT EXISTS headwater_done (
         key text NOT NULL,
         units bytea NOT NULL
+    );
+    CREATE TABLE IF NOT EXISTS headwater_checkpoints (
+        key text NOT NULL,
+        unit text NOT NULL,
+        checkpoint text NOT NULL,
+        PRIMARY KEY (key, unit)
     );";
 
 type Pg<T> = std::result::Result<T, tokio_postgres::Error>;
@@ -170,5 +177,33 @@ impl StateStore for State {
             .boxed()
         });
         cleared.await?.ok_or(()).map_err(lost).map(|_| ())
+    }
+
+    async fn checkpoints(&self) -> Result<HashMap<String, String>> {
+        let found = self.transact(async |transaction| {
+            let there = "SELECT to_regclass('headwater_checkpoints') IS NOT NULL";
+            if !transaction.query_one(there, &[]).await?.get::<_, bool>(0) {
+                return Ok(None);
+            }
+            let sql = "SELECT unit, checkpoint FROM headwater_checkpoints WHERE key = $1";
+            let rows = transaction.query(sql, &[&self.key]).await?;
+            Ok(Some(rows.iter().map(|row| (row.get(0), row.get(1))).collect()))
+        });
+        found.await.map(Option::unwrap_or_default).map_err(in_state)
+    }
+
+    async fn reached(&self, unit: &str, checkpoint: &str) -> Result<()> {
+        let kept = retried(|| {
+            self.transact(async |transaction| {
+                if !self.holds(transaction, false).await? {
+                    return Ok(None);
+                }
+                let sql = "INSERT INTO headwater_checkpoints (key, unit, checkpoint) VALUES ($1, $2, $3)
+                           ON CONFLICT (key, unit) DO UPDATE SET checkpoint = excluded.checkpoint";
+                transaction.execute(sql, &[&self.key, &unit, &checkpoint]).await.map(Some)
+            })
+            .boxed()
+        });
+        kept.await?.ok_or(()).map_err(lost).map(|_| ())
     }
 }

@@ -136,6 +136,10 @@ impl Target {
             let pruned = self.destination.prune(table, source, within, time);
             match caught(Class::Destination, pruned).await.flatten() {
                 Ok(rows) => deleted += rows,
+                // Files of units that are no more stay there; those that are read again are replaced all the same.
+                Err(failure) if failure.class == Class::Unsupported && !within.is_empty() => {
+                    tracing::warn!(destination = self.name, table = table.name, %failure, "units that are no more stay");
+                }
                 Err(failure) => {
                     let failure = failure.while_doing("units that are no more");
                     error = Some(failure.while_doing(format_args!("destination {}", self.name)));

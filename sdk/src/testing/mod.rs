@@ -79,6 +79,7 @@ macro_rules! acceptance_cases {
             units_that_are_no_more_are_pruned,
             ranges_are_pruned,
             the_state_of_a_sync_is_kept,
+            how_far_units_were_read_is_kept,
             a_column_is_added,
             a_column_is_removed,
             a_column_is_widened,

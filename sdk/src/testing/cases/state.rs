@@ -1,9 +1,11 @@
 //! What a destination keeps of the state of syncs.
 
+use std::collections::HashMap;
+
 use super::super::things::at;
 use super::good;
 use crate::destination::Destination;
-use crate::error::Result;
+use crate::error::{Class, Result};
 use crate::state::{SavedRun, UnitHash};
 use crate::testing::Subject;
 
@@ -62,4 +64,28 @@ pub async fn the_state_of_a_sync_is_kept(subject: &dyn Subject) {
     drop(new);
     assert_eq!(good(rival.load().await, "load"), None);
     assert_eq!(units(other.load().await), hashes(7..8), "of another key");
+}
+
+/// Where the target can keep how far units were read, that outlives the run, and only whoever has the run adds to it.
+pub async fn how_far_units_were_read_is_kept(subject: &dyn Subject) {
+    let destination = subject.open();
+    let Some(state) = good(destination.state("far").await, "state") else { return };
+    assert_eq!(good(state.checkpoints().await, "checkpoints"), HashMap::new());
+    good(state.start(at(0), "f").await, "start");
+    match state.reached("pg:orders", "{\"at\": 1}").await {
+        Err(error) if error.class == Class::Unsupported => return good(state.clear().await, "clear"),
+        kept => good(kept, "reached"),
+    }
+    good(state.reached("pg:orders", "it's \\ 2").await, "reached");
+    good(state.reached("pg:ünits", "3").await, "reached");
+    good(state.clear().await, "clear");
+    drop((state, destination));
+
+    let destination = subject.open();
+    let Some(state) = good(destination.state("far").await, "state") else { return };
+    let expected = [("pg:orders", "it's \\ 2"), ("pg:ünits", "3")].map(|(unit, far)| (unit.to_owned(), far.to_owned()));
+    assert_eq!(good(state.checkpoints().await, "checkpoints"), HashMap::from(expected));
+    assert!(state.reached("pg:orders", "4").await.is_err(), "the run is another's");
+    let Some(other) = good(destination.state("near").await, "state") else { return };
+    assert_eq!(good(other.checkpoints().await, "checkpoints"), HashMap::new(), "of another key");
 }
