@@ -23,6 +23,7 @@ mod delete;
 mod encode;
 mod left;
 mod migrate;
+mod native;
 mod part;
 mod publish;
 mod server;

@@ -10,10 +10,11 @@ mod text;
 use headwater_sdk::arrow::array::{Array, ArrayRef, AsArray, ListArray, RecordBatch};
 use headwater_sdk::arrow::buffer::NullBuffer;
 use headwater_sdk::arrow::datatypes::{DataType, FieldRef, Fields};
-use headwater_sdk::{ColumnType, Error, Extension, Result};
+use headwater_sdk::{Error, Result};
 
-use self::number::number;
-use self::text::{bytes, inet, json, mac, plain_text, text};
+use self::number::{any_numeric, number, oid};
+use self::text::{bytes, inet, json, json_as_it_is, mac, plain_text, text};
+use crate::native::of_field;
 use crate::types::Kind;
 
 /// What every stream begins with: a signature, no flags, no extension.
@@ -41,7 +42,7 @@ impl Rows {
     pub fn new(fields: &Fields, batch: &RecordBatch) -> Result<Self> {
         let columns = fields.iter().zip(batch.columns()).map(|(field, array)| {
             let failed = |error: Error| error.while_doing(format!("column {}", field.name()));
-            let write = writer(field, array).map_err(failed)?;
+            let write = writer(field, array, &of_field(field)).map_err(failed)?;
             Ok(Column { name: field.name().clone(), nulls: array.logical_nulls(), write })
         });
         Ok(Self { columns: columns.collect::<Result<_>>()?, rows: batch.num_rows() })
@@ -85,15 +86,18 @@ fn cell(
 }
 
 /// What writes the values of a column.
-fn writer(field: &FieldRef, array: &ArrayRef) -> Result<Write> {
-    let column = ColumnType { data_type: field.data_type().clone(), extension: Extension::of(field) };
-    match Kind::of(&column) {
-        Kind::Array(item) => list(field, array, &item),
+fn writer(field: &FieldRef, array: &ArrayRef, kind: &Kind) -> Result<Write> {
+    match kind {
+        Kind::Array(item) => list(field, array, item),
         Kind::Jsonb => Ok(json(plain_text(field, array)?)),
-        Kind::Uuid | Kind::Bytea => bytes(array),
+        Kind::Json => Ok(json_as_it_is(plain_text(field, array)?)),
+        Kind::Uuid | Kind::Bytea | Kind::Macaddr8 => bytes(array),
         Kind::Inet => Ok(inet(plain_text(field, array)?)),
         Kind::Macaddr => mac(array),
-        Kind::Text => text(field, array),
+        Kind::Text | Kind::Cast { .. } => text(field, array),
+        Kind::AnyNumeric => Ok(any_numeric(plain_text(field, array)?)),
+        Kind::Oid => oid(array),
+        Kind::Named { of, .. } => writer(field, array, of),
         _ => number(array),
     }
 }
@@ -105,7 +109,7 @@ fn wrong(error: impl std::fmt::Display) -> Error {
 fn list(field: &FieldRef, array: &ArrayRef, kind: &Kind) -> Result<Write> {
     let DataType::List(item) = field.data_type() else { return Err(wrong("an array that is no list")) };
     let list: ListArray = array.as_list_opt().ok_or_else(|| wrong("an array that is no list"))?.clone();
-    let write = writer(item, list.values())?;
+    let write = writer(item, list.values(), kind)?;
     let nulls = list.values().logical_nulls();
     let oid = kind.oid();
     Ok(Box::new(move |row, out| {
