@@ -147,12 +147,17 @@ impl LocalPostgresql {
 
     /// What a query answers, a line for each row, as `psql` shows it without frills.
     pub fn query(&self, sql: &str) -> Result<String> {
+        self.query_in("postgres", sql)
+    }
+
+    /// The same in another database of the server.
+    pub fn query_in(&self, database: &str, sql: &str) -> Result<String> {
         let mut psql = Command::new(self.binaries.join("psql"));
         if !self.binaries.join("psql").is_file() {
             psql = Command::new("psql");
         }
         psql.args(["--no-psqlrc", "--tuples-only", "--no-align", "--command", sql]);
-        psql.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "headwater", "-d", "postgres"]);
+        psql.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "headwater", "-d", database]);
         let output = psql
             .envs([("PGPASSWORD", PASSWORD), ("PGOPTIONS", "-c TimeZone=UTC")])
             .stdin(Stdio::null())

@@ -132,11 +132,30 @@ fn type_name(data_type: &DataType) -> String {
                 None => format!("timestamp[{unit}]"),
             }
         }
-        DataType::List(item) => match Extension::of(item) {
-            Some(extension) => format!("list<{}>", extension.name()),
-            None => format!("list<{}>", type_name(item.data_type())),
+        DataType::List(item) => format!("list<{}>", field_type_name(item)),
+        DataType::LargeList(item) => format!("largelist<{}>", field_type_name(item)),
+        DataType::ListView(item) => format!("listview<{}>", field_type_name(item)),
+        DataType::LargeListView(item) => format!("largelistview<{}>", field_type_name(item)),
+        DataType::FixedSizeList(item, length) => format!("fixedsizelist<{}, {length}>", field_type_name(item)),
+        DataType::Struct(fields) => {
+            let fields = fields.iter().map(|field| format!("{}: {}", field.name(), field_type_name(field)));
+            format!("struct<{}>", fields.collect::<Vec<_>>().join(", "))
+        }
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(pair) => {
+                let pair: Vec<String> = pair.iter().map(field_type_name).collect();
+                format!("map<{}>", pair.join(", "))
+            }
+            other => format!("map<{}>", type_name(other)),
         },
         other => other.to_string().to_lowercase(),
+    }
+}
+
+fn field_type_name(field: &FieldRef) -> String {
+    match Extension::of(field) {
+        Some(extension) => extension.name().to_owned(),
+        None => type_name(field.data_type()),
     }
 }
 

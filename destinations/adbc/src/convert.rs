@@ -3,19 +3,13 @@
 use std::sync::Arc;
 
 use headwater_sdk::arrow::array::{
-    Array, ArrayRef, AsArray, GenericListArray, MapArray, OffsetSizeTrait, StringBuilder, StructArray,
-    TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray, TimestampSecondArray,
+    Array, ArrayRef, AsArray, StringBuilder, TimestampMicrosecondArray, TimestampMillisecondArray,
+    TimestampNanosecondArray, TimestampSecondArray,
 };
-use headwater_sdk::arrow::buffer::OffsetBuffer;
 use headwater_sdk::arrow::compute::{CastOptions, cast_with_options};
-use headwater_sdk::arrow::datatypes::{DataType, Field, FieldRef, Fields, TimeUnit};
-use headwater_sdk::arrow::error::ArrowError;
+use headwater_sdk::arrow::datatypes::{DataType, Field, TimeUnit, TimestampNanosecondType};
 use headwater_sdk::plain::{self, TimeStyle};
 use headwater_sdk::{Error, Extension, Result};
-
-fn wrong(error: ArrowError) -> Error {
-    Error::destination(error)
-}
 
 fn cast(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
     // What a type of the database cannot hold is a row's own fault.
@@ -32,46 +26,22 @@ pub fn convert(from: &Field, to: &Field, array: &ArrayRef) -> Result<ArrayRef> {
     }
     match (from.data_type(), to.data_type()) {
         (from, to) if from == to => Ok(Arc::clone(array)),
-        (DataType::List(from), DataType::List(to)) => list::<i32>(from, to, array),
-        (DataType::LargeList(from), DataType::LargeList(to)) => list::<i64>(from, to, array),
-        (DataType::FixedSizeList(item, _), DataType::List(to)) => {
-            list::<i32>(item, to, &cast(array, &DataType::List(Arc::clone(item)))?)
+        (from, to) if from.is_nested() && to.is_nested() => {
+            plain::convert_within(from, to, array, &|from, to, array| convert(from, to, array))
         }
-        (DataType::Struct(from), DataType::Struct(to)) => Ok(Arc::new(structure(from, to, array.as_struct())?)),
-        (DataType::Map(from, _), DataType::Map(to, sorted)) => map(from, to, *sorted, array.as_map()),
         (DataType::Timestamp(unit, _), DataType::Utf8) => Ok(times(array, *unit)),
+        // What is below a microsecond is cut towards the past: a time before 1970 would leave the range that it is in else.
+        (DataType::Timestamp(TimeUnit::Nanosecond, _), to @ DataType::Timestamp(TimeUnit::Microsecond, _)) => {
+            let nanos = array.as_primitive::<TimestampNanosecondType>();
+            let micros: TimestampMicrosecondArray = nanos.unary(|nanos| nanos.div_euclid(1_000));
+            Ok(Arc::new(micros.with_data_type(to.clone())))
+        }
         (string, DataType::Utf8) if string.is_string() => cast(array, &DataType::Utf8),
         (_, DataType::Utf8) => Ok(Arc::new(plain::text(&Arc::new(from.clone()), array)?)),
         (DataType::UInt64, DataType::Int64) => cast(array, to.data_type())
             .map_err(|_| Error::rejected("it holds a number beyond 9223372036854775807, the largest here")),
         (_, to) => cast(array, to),
     }
-}
-
-fn list<O: OffsetSizeTrait>(from: &FieldRef, to: &FieldRef, array: &ArrayRef) -> Result<ArrayRef> {
-    let list = array.as_list::<O>();
-    // A slice has all values of what it is a slice of, and another row's are none of its business.
-    let (first, last) = (list.value_offsets()[0], list.value_offsets()[list.len()]);
-    let values = convert(from, to, &list.values().slice(first.as_usize(), (last - first).as_usize()))?;
-    let offsets = OffsetBuffer::from_lengths(list.offsets().lengths());
-    let list = GenericListArray::<O>::try_new(Arc::clone(to), offsets, values, list.nulls().cloned());
-    Ok(Arc::new(list.map_err(wrong)?))
-}
-
-fn structure(from: &Fields, to: &Fields, array: &StructArray) -> Result<StructArray> {
-    let columns = from.iter().zip(to).zip(array.columns()).map(|((from, to), column)| convert(from, to, column));
-    StructArray::try_new(to.clone(), columns.collect::<Result<_>>()?, array.nulls().cloned()).map_err(wrong)
-}
-
-fn map(from: &FieldRef, to: &FieldRef, sorted: bool, array: &MapArray) -> Result<ArrayRef> {
-    let (DataType::Struct(from), DataType::Struct(fields)) = (from.data_type(), to.data_type()) else {
-        return Err(Error::fatal("a map whose entries are no pairs"));
-    };
-    let (first, last) = (array.value_offsets()[0], array.value_offsets()[array.len()]);
-    let entries = structure(from, fields, &array.entries().slice(first as usize, (last - first) as usize))?;
-    let offsets = OffsetBuffer::from_lengths(array.offsets().lengths());
-    let map = MapArray::try_new(Arc::clone(to), offsets, entries, array.nulls().cloned(), sorted);
-    Ok(Arc::new(map.map_err(wrong)?))
 }
 
 /// Points in time as text that sorts, and that SQLite's date functions read.

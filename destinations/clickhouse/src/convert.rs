@@ -90,22 +90,16 @@ fn column(field: &FieldRef, array: &ArrayRef) -> Result<ArrayRef> {
 
 /// A list with its items as they are sent. ClickHouse reads what stands behind a missing list, so there is nothing.
 fn list(field: &FieldRef, array: &ArrayRef) -> Result<ArrayRef> {
-    let item = match field.data_type() {
-        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => Arc::clone(item),
-        other => return Err(wrong(format!("{other} where a list was expected"))),
-    };
-    let array = match field.data_type() {
-        DataType::List(_) => Arc::clone(array),
-        _ => cast(array, &DataType::List(Arc::clone(&item))).map_err(wrong)?,
-    };
-    let mut list = array.as_list_opt::<i32>().ok_or_else(|| wrong("an array that is no list"))?.clone();
+    let item = plain::list_item(field.data_type())
+        .ok_or_else(|| wrong(format!("{} where a list was expected", field.data_type())))?;
+    let mut list = plain::usual_list(array)?;
     let behind_null = |row: usize| list.is_null(row) && list.value_length(row) > 0;
     if list.null_count() > 0 && (0..list.len()).any(behind_null) {
         let rows: UInt64Array = (0..list.len()).map(|row| list.is_valid(row).then_some(row as u64)).collect();
         let taken = take(&list, &rows, None).map_err(wrong)?;
         list = taken.as_list_opt::<i32>().ok_or_else(|| wrong("an array that is no list"))?.clone();
     }
-    let values = column(&item, list.values())?;
+    let values = column(item, list.values())?;
     let item = Arc::new(Field::new("item", values.data_type().clone(), true));
     let nulls = list.nulls().cloned();
     Ok(Arc::new(ListArray::try_new(item, list.offsets().clone(), values, nulls).map_err(wrong)?))

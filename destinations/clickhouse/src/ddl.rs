@@ -125,7 +125,7 @@ const DAYS: std::ops::Range<i32> = -25_567..120_530;
 fn of_range(range: &Range, table: &TableSchema) -> Result<String> {
     let column = range.column_of(table)?;
     let (name, kind) = (quote(&column.name), Kind::of(&column.kind));
-    if kind == Kind::String {
+    if kind == Kind::String && range.from.or(range.until).is_some() {
         return Err(Error::fatal(format!(
             "table {}: units are told by ranges of `{}`, which is text in ClickHouse, because it has no such decimals",
             table.name, column.name

@@ -1,6 +1,7 @@
 //! Arrow types as ClickHouse's.
 
 use headwater_sdk::arrow::datatypes::{DataType, TimeUnit};
+use headwater_sdk::plain::list_item;
 use headwater_sdk::{ColumnType, Extension, Stored};
 
 /// A type of ClickHouse that columns are made of, without the `Nullable` around it.
@@ -64,15 +65,14 @@ impl Kind {
             // Longer ones the server takes for a mistake.
             DataType::FixedSizeBinary(size) if (1..=256).contains(size) => Self::FixedString(*size),
             DataType::Dictionary(_, value) => Self::of_arrow(value),
-            DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
-                let item = ColumnType { data_type: item.data_type().clone(), extension: Extension::of(item) };
+            _ => match list_item(kind) {
                 // What is nested deeper is JSON as a whole.
-                match item.extension.is_none() && item.data_type.is_nested() {
-                    true => Self::String,
-                    false => Self::Array(Box::new(Self::of(&item))),
+                Some(item) if Extension::of(item).is_some() || !item.data_type().is_nested() => {
+                    let item = ColumnType { data_type: item.data_type().clone(), extension: Extension::of(item) };
+                    Self::Array(Box::new(Self::of(&item)))
                 }
-            }
-            _ => Self::String,
+                _ => Self::String,
+            },
         }
     }
 

@@ -16,12 +16,13 @@
 //! | binary | BYTE_ARRAY | base64 | base64 |
 //! | json | STRING of logical type JSON | the JSON value itself | JSON text |
 //! | uuid, inet, mac | STRING: hyphenated, CIDR, `aa:bb:…` | string | the same text |
-//! | lists, other nested types | LIST and so on | array, object | JSON text |
+//! | lists (list views too), other nested types | LIST and so on | array, object | JSON text |
 //! | null | null | null | an empty field, like an empty text |
 //!
-//! UUIDs are text in Parquet too, because Spark refuses a file with Parquet's UUID type; DuckDB, pandas and Polars read
-//! either. Parquet files keep the Arrow schema with CloudQuery's metadata; a column that was of one of its extension
-//! types says so in the field's metadata `headwater:type`. CSV is RFC 4180 with a header. All text is UTF-8.
+//! UUIDs are text in Parquet too, also within other types, because Spark refuses a file with Parquet's UUID type; DuckDB,
+//! pandas and Polars read either. Parquet files keep the Arrow schema with CloudQuery's metadata; a column that was of one
+//! of its extension types says so in the field's metadata `headwater:type`. CSV is RFC 4180 with a header. All text is
+//! UTF-8.
 //!
 //! Where an API lists a row twice within a unit, the last one is kept. For this the keys of the rows of open units are
 //! remembered (128 bits of a hash), up to a million (about 60 MB) and an eighth of the memory; rows beyond are written as

@@ -198,6 +198,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use headwater_sdk::arrow::array::{ArrayRef, Int64Array, StringArray};
+    use headwater_sdk::pool::batch_bytes;
+    use headwater_sdk::testing::samples::samples;
 
     struct Named(tempfile::NamedTempFile);
 
@@ -236,5 +238,19 @@ mod tests {
             assert_eq!(read.collect::<Result<Vec<_>>>().unwrap(), expected);
         }
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn rows_of_every_type_come_back_as_they_were() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_owned();
+        let disk = Disk::new(move || Ok(Box::new(Named(tempfile::NamedTempFile::new_in(&path).unwrap()))));
+        for (kind, values) in samples(7) {
+            let batch = RecordBatch::try_from_iter([("value", values)]).unwrap();
+            let batches = [batch.slice(1, batch.num_rows() - 1), batch.slice(0, 1)];
+            assert!(batches.iter().all(|batch| batch_bytes(batch) > 0), "{}", kind.name());
+            let read = disk.write(&batches).unwrap().read(&batch.schema()).unwrap();
+            assert_eq!(read.collect::<Result<Vec<_>>>().unwrap(), batches, "{}", kind.name());
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The SQL of one table: its creation, and the statements that write it.
 
+use headwater_sdk::schema::SYNC_TIME;
 use headwater_sdk::sql::{list, on_conflict, quote, unit_columns};
 use headwater_sdk::text::fnv1a;
 use headwater_sdk::{Column, Error, Result, TableSchema};
@@ -135,6 +136,19 @@ pub fn publish(schema: &TableSchema, stage: &str) -> String {
 /// The same for a table with a key, where no key comes twice; otherwise it fails.
 pub fn publish_unsorted(schema: &TableSchema, stage: &str) -> String {
     format!("{} {}", move_all(schema, "", stage), on_conflict(schema))
+}
+
+/// The same, but rows stay that are of the same sync.
+pub fn publish_anew(schema: &TableSchema, stage: &str) -> String {
+    let (table, time) = (quote(&schema.name), quote(SYNC_TIME));
+    format!("{} WHERE {table}.{time} <> excluded.{time}", publish_unsorted(schema, stage))
+}
+
+/// How many keys there are in several stages.
+pub fn count_keys(schema: &TableSchema, stages: &[&str]) -> String {
+    let key = staged_key(schema).join(", ");
+    let keys: Vec<String> = stages.iter().map(|stage| format!("SELECT {key} FROM {stage}")).collect();
+    format!("SELECT count(*) FROM ({}) AS s", keys.join(" UNION "))
 }
 
 fn move_all(schema: &TableSchema, distinct: &str, stage: &str) -> String {

@@ -27,7 +27,7 @@ impl Left {
         let columns = std::iter::once(SOURCE_NAME).chain(part.predicate.iter().map(|(column, _)| column.as_str()));
         let columns: Vec<String> = columns.map(|column| format!("{}::text", quote(column))).collect();
         let sql = format!(
-            "SELECT DISTINCT {} FROM {} WHERE {} = $1::text::timestamptz",
+            "SELECT DISTINCT {} FROM {} WHERE {} = (SELECT $1::text::timestamptz)",
             columns.join(", "),
             quote(&part.table.name),
             quote(SYNC_TIME)

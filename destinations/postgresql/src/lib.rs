@@ -5,7 +5,8 @@
 //! the same transaction. In `append` they are copied into the table itself, those of a unit of many rows as they come, in a
 //! transaction that is open as long as the unit; half of the connections may be used so at once. Another unit of many rows
 //! waits in an unlogged table of its own until it has finished, so that neither memory nor a connection is held for it; what
-//! waited is counted, because a crash of the server empties that table. A transaction that fails for a passing reason,
+//! waited is counted, because a crash of the server empties that table. Where connections are free, the rows of a very large
+//! unit are moved while more come, from one such table after the other, in the transaction that the commit ends. A transaction that fails for a passing reason,
 //! such as a lost connection or a deadlock, is run again, but for one into which rows have gone as they came. An attempt
 //! waits for the end of the one before it, whose answer may have been lost, and finds out whether that was committed.
 //!
@@ -23,6 +24,7 @@ mod delete;
 mod encode;
 mod left;
 mod migrate;
+mod moving;
 mod native;
 mod part;
 mod publish;

@@ -7,13 +7,19 @@ use headwater_sdk::pool::{Pool, Share};
 use headwater_sdk::rejects::sift;
 use headwater_sdk::{Class, Committed, Error, Outcome, Part, PartWriter, Rejects, Result, WriteMode, async_trait};
 
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, Bundle};
 use crate::ddl::is_cast;
+use crate::moving::Moving;
 use crate::publish::Publish;
 use crate::retry::Retry;
 use crate::server::Server;
 use crate::stream::Stream;
 use crate::waiting::Waiting;
+
+/// Rows that were sent so often wait in a table before they can be moved while more come; the tables of a unit grow with
+/// it, because each of them takes locks.
+const FEW: usize = 4;
+const GROWTH: usize = 4;
 
 /// Writes one part.
 pub struct Writer {
@@ -21,7 +27,8 @@ pub struct Writer {
     share: Share,
     part: Part,
     buffer: Buffer,
-    waiting: Option<Waiting>,
+    waiting: Vec<Waiting>,
+    moving: Option<Moving>,
     stream: Option<Stream>,
     failed: bool,
 }
@@ -30,13 +37,14 @@ impl Writer {
     /// A part without rows.
     pub fn new(server: Arc<Server>, pool: &Pool, part: Part) -> Self {
         let buffer = Buffer::new(&part);
-        Self { server, share: pool.share(), part, buffer, waiting: None, stream: None, failed: false }
+        let (share, waiting) = (pool.share(), Vec::new());
+        Self { server, share, part, buffer, waiting, moving: None, stream: None, failed: false }
     }
 
     /// Whether rows may go into the table as they come: none are removed with them, and those that may be put aside have
     /// to be there when that turns out.
     fn may_stream(&self) -> bool {
-        self.waiting.is_none()
+        self.waiting.is_empty()
             && self.part.mode == WriteMode::Append
             && self.part.table.key().is_empty()
             && self.part.rejects.is_none()
@@ -52,13 +60,31 @@ impl Writer {
         if let Some(stream) = &mut self.stream {
             stream.send(bundle.bytes).await?;
         } else {
-            let waiting = match &mut self.waiting {
-                Some(waiting) => waiting,
-                None => self.waiting.insert(Waiting::new(&self.server, &self.part).await?),
-            };
-            waiting.send(bundle, self.part.rejects.as_ref()).await?;
+            self.keep(bundle).await?;
         }
         self.share.set(0);
+        Ok(())
+    }
+
+    /// Sends rows to where they wait, and has those before them moved meanwhile.
+    async fn keep(&mut self, bundle: Bundle) -> Result<()> {
+        let turns = self.moving.as_ref().and_then(Moving::turns);
+        let moving = self.moving.as_ref().map_or(0, Moving::given);
+        if self.waiting.len() == moving {
+            self.waiting.push(Waiting::new(&self.server, &self.part, turns.as_ref()).await?);
+        }
+        let before: usize = self.waiting[..moving].iter().map(|waiting| waiting.bundles).sum();
+        let Some(waiting) = self.waiting.last_mut() else { return Ok(()) };
+        waiting.send(bundle, self.part.rejects.as_ref(), turns.as_ref()).await?;
+        if waiting.bundles < FEW.max(before / GROWTH) || self.part.adds() {
+            return Ok(());
+        }
+        if self.moving.is_none() {
+            self.moving = Moving::begin(&self.server, &self.part);
+        }
+        if let Some(moving) = &mut self.moving {
+            moving.give(&self.waiting);
+        }
         Ok(())
     }
 
@@ -100,10 +126,21 @@ impl PartWriter for Writer {
             };
             return committed.await.map_err(|error: Error| error.while_doing(table));
         }
+        let (moved, bundle) = match self.moving.is_some() {
+            true => {
+                if bundle.count > 0 {
+                    self.keep(bundle).await.map_err(|error| error.while_doing(table.clone()))?;
+                }
+                let moved = async { self.moving.take()?.finish().await };
+                (moved.await, Bundle::default())
+            }
+            false => (None, bundle),
+        };
         let mut publish = Publish {
             part: &self.part,
             bundle,
-            waiting: self.waiting.as_ref(),
+            waiting: &self.waiting,
+            moved,
             removes: outcome == Outcome::Complete && self.part.mode == WriteMode::OverwriteDeleteStale,
             sifts: false,
             refused: self.part.rejects.as_ref().map_or(0, Rejects::count),
@@ -114,9 +151,7 @@ impl PartWriter for Writer {
         loop {
             let error = match publish.run(&self.server).await {
                 Ok(committed) => {
-                    if let Some(waiting) = &mut self.waiting {
-                        waiting.published();
-                    }
+                    self.waiting.iter_mut().for_each(Waiting::published);
                     return Ok(committed);
                 }
                 Err(error) => error,

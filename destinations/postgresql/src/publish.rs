@@ -13,10 +13,11 @@ use tokio_postgres::error::SqlState;
 
 use crate::buffer::Bundle;
 use crate::copy::{send, stage_rows};
-use crate::ddl::{copy, is_cast, publish, publish_unsorted, stage_columns, unseen};
+use crate::ddl::{copy, count_keys, is_cast, publish, publish_anew, publish_unsorted, stage_columns, unseen};
+use crate::moving::Moved;
 use crate::server::{Connection, Server};
 use crate::sift::{Failed, sift};
-use crate::waiting::Waiting;
+use crate::waiting::{Waiting, check};
 
 /// A part of so many rows is moved without sorting them first.
 const MANY: u64 = 10_000;
@@ -29,7 +30,9 @@ pub struct Publish<'a> {
     /// Rows that have not been sent yet.
     pub bundle: Bundle,
     /// Where the rows before them wait.
-    pub waiting: Option<&'a Waiting>,
+    pub waiting: &'a [Waiting],
+    /// Those of them that the first attempt need not move.
+    pub moved: Option<Moved>,
     /// Whether what was there and was not seen again is removed.
     pub removes: bool,
     /// Whether rows that are refused are looked for and put aside.
@@ -48,15 +51,16 @@ enum Staged {
     Moved(u64),
     /// In a temporary table.
     Stage(String, u64),
-    /// In the table where rows wait.
-    Waiting(String, u64),
+    /// In the tables where rows wait.
+    Waiting(Vec<(String, u64)>),
 }
 
 impl Staged {
-    fn stage(&self) -> Option<&str> {
+    fn stages(&self) -> Vec<&str> {
         match self {
-            Self::Moved(_) => None,
-            Self::Stage(name, _) | Self::Waiting(name, _) => Some(name),
+            Self::Moved(_) => Vec::new(),
+            Self::Stage(name, _) => vec![name],
+            Self::Waiting(tables) => tables.iter().map(|(name, _)| name.as_str()).collect(),
         }
     }
 
@@ -65,7 +69,7 @@ impl Staged {
         match self {
             Self::Moved(_) => "COMMIT".to_owned(),
             Self::Stage(name, _) => format!("TRUNCATE {name}; COMMIT"),
-            Self::Waiting(name, _) => format!("DROP TABLE {name}; COMMIT"),
+            Self::Waiting(_) => format!("DROP TABLE {}; COMMIT", self.stages().join(", ")),
         }
     }
 }
@@ -78,10 +82,11 @@ pub fn lock(part: &Part) -> String {
 }
 
 /// Deletes rows of a part's unit by how the time of their sync compares to the part's.
-pub async fn delete_of_unit(client: &Client, part: &Part, compared: &str, unseen: Option<&str>) -> Pg<u64> {
+pub async fn delete_of_unit(client: &Client, part: &Part, compared: &str, unseen: &[String]) -> Pg<u64> {
     let mut values = vec![part.sync_time.to_rfc3339(), part.source.clone()];
+    // As a query of its own the time is read once, and not for every row again.
     let mut sql = format!(
-        "DELETE FROM {} AS t WHERE t.{} {compared} $1::text::timestamptz AND t.{} = $2",
+        "DELETE FROM {} AS t WHERE t.{} {compared} (SELECT $1::text::timestamptz) AND t.{} = $2",
         quote(&part.table.name),
         quote(SYNC_TIME),
         quote(SOURCE_NAME)
@@ -94,7 +99,7 @@ pub async fn delete_of_unit(client: &Client, part: &Part, compared: &str, unseen
         let name = format!("t.{}", quote(&range.column));
         sql.push_str(&format!(" AND {}", range_in_postgresql(range, part.table.column(&range.column), &name)));
     }
-    if let Some(unseen) = unseen {
+    for unseen in unseen {
         sql.push_str(&format!(" AND {unseen}"));
     }
     client.execute(&sql, &values.iter().map(|value| value as _).collect::<Vec<_>>()).await
@@ -116,24 +121,63 @@ async fn move_rows(client: &Client, table: &TableSchema, stage: &str, count: u64
     }
 }
 
+/// Moves rows that have waited, after those of other tables of the unit, and makes sure that they are all there. It is not
+/// known how many were written where a key may have come before.
+pub async fn move_waiting(
+    server: &Server,
+    client: &Client,
+    table: &TableSchema,
+    (stage, rows): (&str, u64),
+    before: Option<u64>,
+) -> Result<Option<u64>, Failed> {
+    if let Some(before) = before.filter(|before| *before > 0) {
+        client.batch_execute("SAVEPOINT headwater_anew").await?;
+        match client.execute(&publish_anew(table, stage), &[]).await {
+            Ok(moved) if moved == rows => {
+                client.batch_execute("RELEASE SAVEPOINT headwater_anew").await?;
+                return Ok(Some(before + rows));
+            }
+            Err(error) if error.code() != Some(&SqlState::CARDINALITY_VIOLATION) => return Err(error.into()),
+            _ => client.batch_execute("ROLLBACK TO SAVEPOINT headwater_anew").await?,
+        }
+    }
+    let moved = move_rows(client, table, stage, rows).await?;
+    if moved != rows {
+        // Fewer are moved where a key comes twice, or where rows are missing.
+        check(server, client, stage, rows).await?;
+    }
+    Ok((before == Some(0)).then_some(moved))
+}
+
 impl Publish<'_> {
     /// Does it, as a whole or not at all.
     pub async fn run(&mut self, server: &Arc<Server>) -> Result<Committed> {
-        let mut lent = server.connection().await?;
+        let (mut lent, moved) = match self.moved.take() {
+            Some(Moved { lent, tables, written }) => (lent, Some((tables, written))),
+            None => (server.connection().await?, None),
+        };
         // A connection on which it fails is closed, and the transaction with it.
-        let done = self.in_connection(server, &mut lent.connection).await.map_err(|failed| failed.explain(server))?;
+        let done = self.in_connection(server, &mut lent.connection, moved).await;
+        let done = done.map_err(|failed| failed.explain(server))?;
         lent.give_back();
         Ok(done)
     }
 
-    async fn in_connection(&mut self, server: &Server, connection: &mut Connection) -> Result<Committed, Failed> {
-        let mut begin = "BEGIN ISOLATION LEVEL READ COMMITTED".to_owned();
-        if self.part.adds() || self.waiting.is_some() {
-            begin.push_str("; ");
-            begin.push_str(&lock(self.part));
+    async fn in_connection(
+        &mut self,
+        server: &Server,
+        connection: &mut Connection,
+        moved: Option<(usize, Option<u64>)>,
+    ) -> Result<Committed, Failed> {
+        if moved.is_none() {
+            let mut begin = "BEGIN ISOLATION LEVEL READ COMMITTED".to_owned();
+            if self.part.adds() || !self.waiting.is_empty() {
+                begin.push_str("; ");
+                begin.push_str(&lock(self.part));
+            }
+            connection.client.batch_execute(&begin).await?;
         }
-        connection.client.batch_execute(&begin).await?;
-        if let (Some(waiting), Some(done)) = (self.waiting, self.uncertain)
+        if let (Some(waiting), Some(done)) = (self.waiting.last(), self.uncertain)
             && !waiting.is_there(&connection.client).await?
         {
             connection.client.batch_execute("COMMIT").await?;
@@ -146,8 +190,8 @@ impl Publish<'_> {
         self.replace(server, &connection.client).await?;
         let staged = self.stage(connection).await?;
         let client = &connection.client;
-        let written = self.move_staged(client, &staged).await?;
-        let deleted = self.remove(client, staged.stage()).await?;
+        let written = self.move_staged(server, client, &staged, moved.unwrap_or((0, Some(0)))).await?;
+        let deleted = self.remove(client, &staged.stages()).await?;
         let done = Committed { written, deleted, ..Committed::default() };
         self.uncertain = Some(done);
         client.batch_execute(&staged.end()).await?;
@@ -162,7 +206,7 @@ impl Publish<'_> {
     /// Removes what an earlier attempt has added.
     async fn replace(&self, server: &Server, client: &Client) -> Pg<()> {
         if self.part.adds() && (self.again || self.part.resumed && server.left.holds(client, self.part).await?) {
-            delete_of_unit(client, self.part, "=", None).await?;
+            delete_of_unit(client, self.part, "=", &[]).await?;
         }
         Ok(())
     }
@@ -171,10 +215,12 @@ impl Publish<'_> {
     async fn stage(&self, connection: &mut Connection) -> Result<Staged, Failed> {
         let Connection { client, stages } = connection;
         let (table, rejects) = (&self.part.table, self.rejects());
-        if let Some(waiting) = self.waiting {
-            let name = waiting.table();
-            let sent = if self.bundle.count > 0 { stage_rows(client, &name, &self.bundle, rejects).await? } else { 0 };
-            return Ok(Staged::Waiting(name, waiting.rows + sent));
+        let mut waiting: Vec<_> = self.waiting.iter().map(|waiting| (waiting.table(), waiting.rows)).collect();
+        if let Some((name, rows)) = waiting.last_mut() {
+            if self.bundle.count > 0 {
+                *rows += stage_rows(client, name, &self.bundle, rejects).await?;
+            }
+            return Ok(Staged::Waiting(waiting));
         }
         if self.bundle.count == 0 {
             return Ok(Staged::Moved(0));
@@ -197,39 +243,51 @@ impl Publish<'_> {
         Ok(Staged::Stage(name, sent))
     }
 
-    /// Moves rows into the table, and makes sure that those are all there which waited.
-    async fn move_staged(&self, client: &Client, staged: &Staged) -> Result<u64, Failed> {
-        let (stage, rows) = match staged {
-            Staged::Moved(rows) => return Ok(*rows),
-            Staged::Stage(stage, rows) | Staged::Waiting(stage, rows) => (stage, *rows),
-        };
+    /// Moves rows into the table, but for those of tables whose rows are there already.
+    async fn move_staged(
+        &self,
+        server: &Server,
+        client: &Client,
+        staged: &Staged,
+        (tables, mut written): (usize, Option<u64>),
+    ) -> Result<u64, Failed> {
         let table = &self.part.table;
-        if let Some(rejects) = self.rejects() {
-            if let Some(waiting) = self.waiting {
-                waiting.check(client, rows).await?;
+        let waiting = match (staged, self.rejects()) {
+            (Staged::Moved(rows), _) => return Ok(*rows),
+            (Staged::Stage(stage, _), Some(rejects)) => return sift(client, table, stage, rejects).await,
+            (Staged::Stage(stage, rows), None) => return Ok(move_rows(client, table, stage, *rows).await?),
+            (Staged::Waiting(waiting), _) => waiting,
+        };
+        for (stage, rows) in &waiting[tables..] {
+            written = match self.rejects() {
+                Some(rejects) => {
+                    check(server, client, stage, *rows).await?;
+                    let sifted = sift(client, table, stage, rejects).await?;
+                    (waiting.len() == 1).then_some(sifted)
+                }
+                None => move_waiting(server, client, table, (stage, *rows), written).await?,
+            };
+        }
+        match written {
+            Some(written) => Ok(written),
+            None => {
+                let count = client.query_one(&count_keys(table, &staged.stages()), &[]).await?;
+                Ok(count.get::<_, i64>(0).unsigned_abs())
             }
-            return sift(client, table, stage, rejects).await;
         }
-        let moved = move_rows(client, table, stage, rows).await?;
-        match self.waiting {
-            // Fewer are moved where a key comes twice, or where rows are missing.
-            Some(waiting) if moved != rows => waiting.check(client, rows).await?,
-            _ => {}
-        }
-        Ok(moved)
     }
 
     /// Removes stale rows.
-    async fn remove(&self, client: &Client, stage: Option<&str>) -> Pg<u64> {
+    async fn remove(&self, client: &Client, stages: &[&str]) -> Pg<u64> {
         // What is missing because it was put aside is not known to be gone.
         if !self.removes || self.part.rejects.as_ref().is_some_and(|rejects| rejects.count() > 0) {
             return Ok(0);
         }
         if self.part.resumed && !self.part.adds() {
             // Rows of the earlier attempt have the same time, so only the key tells which of them are gone.
-            let unseen = stage.map(|stage| unseen(&self.part.table, stage));
-            return delete_of_unit(client, self.part, "<=", unseen.as_deref()).await;
+            let unseen: Vec<String> = stages.iter().map(|stage| unseen(&self.part.table, stage)).collect();
+            return delete_of_unit(client, self.part, "<=", &unseen).await;
         }
-        delete_of_unit(client, self.part, "<", None).await
+        delete_of_unit(client, self.part, "<", &[]).await
     }
 }

@@ -43,8 +43,13 @@ pub struct Connection {
 pub struct Lent {
     pub connection: Connection,
     server: Arc<Server>,
-    _turn: Option<OwnedSemaphorePermit>,
-    _long_turn: Option<OwnedSemaphorePermit>,
+    _turns: Arc<Turns>,
+}
+
+/// The right to some connections; it ends with the last who has it.
+pub struct Turns {
+    _turns: Option<OwnedSemaphorePermit>,
+    _long: Option<OwnedSemaphorePermit>,
 }
 
 impl Lent {
@@ -77,25 +82,30 @@ impl Server {
         Error { class, ..explain(&error, &self.settings.shown) }
     }
 
+    /// A connection by turns that one has, or else waits for one.
+    pub async fn connection_by(self: &Arc<Self>, turns: Option<&Arc<Turns>>) -> Result<Lent> {
+        match turns {
+            Some(turns) => self.connection_of(Arc::clone(turns)).await,
+            None => self.connection().await,
+        }
+    }
+
     /// Waits for a connection.
     pub async fn connection(self: &Arc<Self>) -> Result<Lent> {
         // The semaphore is never closed, so a turn always comes.
         let turn = Arc::clone(&self.turns).acquire_owned().await.ok();
-        self.lend(turn, None).await
+        self.connection_of(Arc::new(Turns { _turns: turn, _long: None })).await
     }
 
-    /// A connection for as long as a part is open, if one is free now.
-    pub async fn long_connection(self: &Arc<Self>) -> Result<Option<Lent>> {
-        let Ok(long_turn) = Arc::clone(&self.long_turns).try_acquire_owned() else { return Ok(None) };
-        let Ok(turn) = Arc::clone(&self.turns).try_acquire_owned() else { return Ok(None) };
-        self.lend(Some(turn), Some(long_turn)).await.map(Some)
+    /// Turns for as long as a part is open, if so many are free now.
+    pub fn long_turns(&self, count: u32) -> Option<Arc<Turns>> {
+        let long = Arc::clone(&self.long_turns).try_acquire_many_owned(count).ok()?;
+        let turns = Arc::clone(&self.turns).try_acquire_many_owned(count).ok()?;
+        Some(Arc::new(Turns { _turns: Some(turns), _long: Some(long) }))
     }
 
-    async fn lend(
-        self: &Arc<Self>,
-        turn: Option<OwnedSemaphorePermit>,
-        long_turn: Option<OwnedSemaphorePermit>,
-    ) -> Result<Lent> {
+    /// A connection by turns that one has; no more may be used at once than there are turns.
+    pub async fn connection_of(self: &Arc<Self>, turns: Arc<Turns>) -> Result<Lent> {
         let free = {
             let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
             free.retain(|connection| !connection.client.is_closed());
@@ -105,7 +115,7 @@ impl Server {
             Some(connection) => connection,
             None => self.connect().await?,
         };
-        Ok(Lent { connection, server: Arc::clone(self), _turn: turn, _long_turn: long_turn })
+        Ok(Lent { connection, server: Arc::clone(self), _turns: turns })
     }
 
     async fn connect(&self) -> Result<Connection> {

@@ -80,6 +80,7 @@ pub async fn sift(client: &Client, table: &TableSchema, stage: &str, rejects: &R
         let row: String = client.query_one(&row, &[&first, &last]).await?.get(0);
         rejects.add_text(row, why)?;
     }
+    client.batch_execute("DROP TABLE pg_temp.headwater_order").await?;
     let key = staged_key(table);
     if !key.is_empty() {
         // Ranges count a row again for each of its duplicates.

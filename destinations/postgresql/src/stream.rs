@@ -26,7 +26,8 @@ pub struct Stream {
 impl Stream {
     /// Begins, unless no connection is free for it.
     pub async fn begin(server: &Arc<Server>, part: &Part) -> Result<Option<Self>> {
-        let Some(lent) = server.long_connection().await? else { return Ok(None) };
+        let Some(turns) = server.long_turns(1) else { return Ok(None) };
+        let lent = server.connection_of(turns).await?;
         let client = &lent.connection.client;
         let begun = async {
             // The copy takes as long as the unit, which is no sign that something is wrong with it.
@@ -35,7 +36,7 @@ impl Stream {
                 // What an earlier attempt has left is replaced.
                 client.batch_execute(&lock(part)).await?;
                 if server.left.holds(client, part).await? {
-                    delete_of_unit(client, part, "=", None).await?;
+                    delete_of_unit(client, part, "=", &[]).await?;
                 }
             }
             let mut sink = Box::pin(client.copy_in(&copy(&part.table)).await?);

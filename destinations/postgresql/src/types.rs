@@ -1,6 +1,7 @@
 //! Arrow types as PostgreSQL's.
 
 use headwater_sdk::arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
+use headwater_sdk::plain::{has_text, list_item, stored_as_json};
 use headwater_sdk::{ColumnType, Extension, Stored};
 
 /// A type of PostgreSQL that columns are made of.
@@ -86,16 +87,14 @@ impl Kind {
             DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
                 Self::Bytea
             }
-            DataType::List(item) => {
-                let item = ColumnType { data_type: item.data_type().clone(), extension: Extension::of(item) };
+            kind if kind.is_nested() => match list_item(kind) {
                 // PostgreSQL has no arrays of arrays, only ones of several dimensions, which are all of one length.
-                match Self::of(&item) {
-                    Self::Jsonb if item.extension.is_none() => Self::Jsonb,
-                    Self::Array(_) => Self::Jsonb,
-                    item => Self::Array(Box::new(item)),
+                Some(item) if Extension::of(item).is_some() || !item.data_type().is_nested() => {
+                    let item = ColumnType { data_type: item.data_type().clone(), extension: Extension::of(item) };
+                    Self::Array(Box::new(Self::of(&item)))
                 }
-            }
-            kind if kind.is_nested() => Self::Jsonb,
+                _ => Self::Jsonb,
+            },
             _ => Self::Text,
         }
     }
@@ -229,16 +228,20 @@ impl Kind {
 pub fn stored(column: &ColumnType) -> Stored {
     let kind = Kind::of(column);
     let name = kind.sql();
-    let item = match &column.data_type {
-        DataType::List(of) if kind != Kind::Jsonb => {
+    let item = match list_item(&column.data_type) {
+        Some(of) if kind != Kind::Jsonb => {
             ColumnType { data_type: of.data_type().clone(), extension: Extension::of(of) }
         }
         _ => column.clone(),
     };
     let stored = match (item.extension, &item.data_type) {
         (Some(Extension::Mac), _) => Stored::refusing("", "addresses of 8 bytes"),
-        _ if kind == Kind::Jsonb => Stored::refusing("", "text with U+0000 in it"),
+        (Some(Extension::Json), _) => Stored::refusing("", "text with U+0000 in it"),
         (Some(_), _) => Stored::whole(""),
+        (None, nested) if kind == Kind::Jsonb => {
+            let refused = has_text(nested).then(|| "text with U+0000 in it".into());
+            Stored { refused, ..stored_as_json("", nested) }
+        }
         (None, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) => Stored::refusing("", "text with U+0000"),
         (None, DataType::Timestamp(TimeUnit::Nanosecond, _) | DataType::Time64(TimeUnit::Nanosecond))
         | (None, DataType::Duration(TimeUnit::Nanosecond))

@@ -12,7 +12,7 @@ use crate::copy::stage_rows;
 use crate::ddl::stage_columns;
 use crate::migrate::WAITING;
 use crate::retry::Retry;
-use crate::server::Server;
+use crate::server::{Server, Turns};
 use crate::sift::Failed;
 
 /// A table of a part's own; it goes with this.
@@ -21,6 +21,8 @@ pub struct Waiting {
     server: Arc<Server>,
     /// The rows that are known to wait.
     pub rows: u64,
+    /// How often some were sent.
+    pub bundles: usize,
     published: bool,
 }
 
@@ -34,12 +36,14 @@ struct Attempt {
 }
 
 impl Waiting {
-    /// Creates the table.
-    pub async fn new(server: &Arc<Server>, part: &Part) -> Result<Self> {
+    /// Creates the table, on a connection by `turns` where there are such.
+    pub async fn new(server: &Arc<Server>, part: &Part, turns: Option<&Arc<Turns>>) -> Result<Self> {
         let (mut retry, mut name) = (Retry::default(), None);
         loop {
-            let error = match Self::create(server, part, &mut name).await {
-                Ok(name) => return Ok(Self { name, server: Arc::clone(server), rows: 0, published: false }),
+            let error = match Self::create(server, part, turns, &mut name).await {
+                Ok(name) => {
+                    return Ok(Self { name, server: Arc::clone(server), rows: 0, bundles: 0, published: false });
+                }
                 Err(error) => error,
             };
             if !retry.again(&error).await {
@@ -48,8 +52,13 @@ impl Waiting {
         }
     }
 
-    async fn create(server: &Arc<Server>, part: &Part, name: &mut Option<String>) -> Result<String> {
-        let lent = server.connection().await?;
+    async fn create(
+        server: &Arc<Server>,
+        part: &Part,
+        turns: Option<&Arc<Turns>>,
+        name: &mut Option<String>,
+    ) -> Result<String> {
+        let lent = server.connection_by(turns).await?;
         let client = &lent.connection.client;
         let name = match name {
             Some(name) => name.clone(),
@@ -72,11 +81,12 @@ impl Waiting {
     }
 
     /// Sends rows. Where an attempt got no answer it is looked whether they are there, and they are sent once more if not.
-    pub async fn send(&mut self, bundle: Bundle, rejects: Option<&Rejects>) -> Result<()> {
+    pub async fn send(&mut self, bundle: Bundle, rejects: Option<&Rejects>, turns: Option<&Arc<Turns>>) -> Result<()> {
+        self.bundles += 1;
         let refused = rejects.map(Rejects::count);
         let (mut retry, mut attempt) = (Retry::default(), Attempt::default());
         loop {
-            let error = match self.attempt(&bundle, &mut attempt, rejects.zip(refused)).await {
+            let error = match self.attempt(&bundle, &mut attempt, rejects.zip(refused), turns).await {
                 Ok(rows) => {
                     self.rows += rows;
                     return Ok(());
@@ -94,8 +104,14 @@ impl Waiting {
         }
     }
 
-    async fn attempt(&self, bundle: &Bundle, attempt: &mut Attempt, rejects: Option<(&Rejects, u64)>) -> Result<u64> {
-        let lent = self.server.connection().await?;
+    async fn attempt(
+        &self,
+        bundle: &Bundle,
+        attempt: &mut Attempt,
+        rejects: Option<(&Rejects, u64)>,
+        turns: Option<&Arc<Turns>>,
+    ) -> Result<u64> {
+        let lent = self.server.connection_by(turns).await?;
         let client = &lent.connection.client;
         let sent = async {
             client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
@@ -103,14 +119,14 @@ impl Waiting {
                 // Waits for the end of the earlier attempt.
                 let lock = format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", self.table());
                 client.batch_execute(&lock).await?;
-                let (there, uncertain) = (self.count(client).await?, attempt.uncertain.take());
+                let (there, uncertain) = (count(client, &self.table()).await?, attempt.uncertain.take());
                 match uncertain {
                     Some(rows) if rows > 0 && there == self.rows + rows => {
                         client.batch_execute("COMMIT").await?;
                         return Ok(rows);
                     }
                     _ if there == self.rows => {}
-                    _ => return Err(self.lost(self.rows, there).into()),
+                    _ => return Err(lost(&self.server, self.rows, there).into()),
                 }
             }
             if let Some((rejects, refused)) = rejects {
@@ -128,27 +144,6 @@ impl Waiting {
         Ok(sent)
     }
 
-    async fn count(&self, client: &Client) -> Result<u64, tokio_postgres::Error> {
-        let count = client.query_one(&format!("SELECT count(*) FROM {}", self.table()), &[]).await?;
-        Ok(count.get::<_, i64>(0).unsigned_abs())
-    }
-
-    /// Makes sure that so many rows wait.
-    pub async fn check(&self, client: &Client, rows: u64) -> Result<(), Failed> {
-        match self.count(client).await? {
-            there if there == rows => Ok(()),
-            there => Err(self.lost(rows, there).into()),
-        }
-    }
-
-    fn lost(&self, rows: u64, there: u64) -> Error {
-        let shown = &self.server.settings.shown;
-        Error::destination(format!(
-            "{shown}: of {rows} rows that waited {there} are there; the others were lost in a crash of the server, so \
-             nothing of the unit is written; the next sync writes it"
-        ))
-    }
-
     /// Whether the table is there: it goes with the transaction that moves its rows.
     pub async fn is_there(&self, client: &Client) -> Result<bool, tokio_postgres::Error> {
         Ok(client.query_one("SELECT to_regclass($1::text) IS NOT NULL", &[&self.table()]).await?.get(0))
@@ -158,6 +153,27 @@ impl Waiting {
     pub fn published(&mut self) {
         self.published = true;
     }
+}
+
+async fn count(client: &Client, table: &str) -> Result<u64, tokio_postgres::Error> {
+    let count = client.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await?;
+    Ok(count.get::<_, i64>(0).unsigned_abs())
+}
+
+/// Makes sure that so many rows wait in a table.
+pub async fn check(server: &Server, client: &Client, table: &str, rows: u64) -> Result<(), Failed> {
+    match count(client, table).await? {
+        there if there == rows => Ok(()),
+        there => Err(lost(server, rows, there).into()),
+    }
+}
+
+fn lost(server: &Server, rows: u64, there: u64) -> Error {
+    let shown = &server.settings.shown;
+    Error::destination(format!(
+        "{shown}: of {rows} rows that waited {there} are there; the others were lost in a crash of the server, so \
+         nothing of the unit is written; the next sync writes it"
+    ))
 }
 
 impl Drop for Waiting {

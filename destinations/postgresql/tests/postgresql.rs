@@ -99,11 +99,47 @@ async fn a_large_unit_waits_in_a_table_of_its_own() {
         let rows: Vec<_> = (0..1000).map(|row| thing(&format!("{number} {row}"), row)).collect();
         writer.write(batch(&table, HERE, at(1), &rows)).await.unwrap();
     }
-    assert_eq!(count("SELECT count(*) FROM pg_class WHERE relname LIKE 'headwater_waiting%'").await, 1);
+    assert_eq!(count("SELECT count(DISTINCT true) FROM pg_class WHERE relname LIKE 'headwater_waiting%'").await, 1);
     drop(writer);
     destination.close().await.unwrap();
     assert_eq!(count("SELECT count(*) FROM pg_class WHERE relname LIKE 'headwater_waiting%'").await, 0);
     assert_eq!(count("SELECT count(*) FROM t").await, rows);
+}
+
+/// Rows of a large unit are moved while more of them come, unseen; where that is cut off the commit moves them all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_rows_are_moved_while_more_come() {
+    let server = Postgresql::start();
+    let destination = server.open();
+    destination.use_memory(&Budget::new(4 << 20));
+    let table = things("t");
+    migrate(&*destination, &table).await.unwrap();
+    let client = server.client().await;
+    let count = |sql: &'static str| async { client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) };
+    let mut seen = 0;
+    for (sync, ends) in [(0, None), (1, None), (2, Some("pg_terminate_backend")), (3, Some("pg_cancel_backend"))] {
+        let mut writer = destination.begin(part(&table, HERE, at(sync), MODE)).await.unwrap();
+        for number in 0..20 {
+            // Half of the keys come once more in the next batch, and some of the last sync do not come.
+            let first = sync * 100 + number * 1500;
+            let rows: Vec<_> = (first..first + 3000).map(|row| thing(&format!("n{row:07}"), row + number)).collect();
+            writer.write(batch(&table, HERE, at(sync), &rows)).await.unwrap();
+        }
+        let moving = "FROM pg_stat_activity WHERE application_name = 'headwater' AND xact_start IS NOT NULL";
+        assert_eq!(client.query(&format!("SELECT {moving}"), &[]).await.unwrap().len(), 1);
+        if let Some(ends) = ends {
+            client.query(&format!("SELECT {ends}(pid) {moving}"), &[]).await.unwrap();
+        }
+        assert_eq!(count("SELECT count(*) FROM t").await, seen);
+        let committed = writer.commit(Outcome::Complete).await.unwrap();
+        assert_eq!((committed.written, committed.deleted), (31_500, if sync == 0 { 0 } else { 100 }), "{sync}");
+        seen = count("SELECT count(*) FROM t").await;
+        assert_eq!(seen, 31_500);
+        assert_eq!(count("SELECT max(number) FROM t").await, sync * 100 + 31_499 + 19);
+        assert_eq!(count("SELECT min(number) FROM t").await, sync * 100);
+        assert_eq!(count("SELECT count(DISTINCT _cq_sync_time) FROM t").await, 1);
+    }
+    assert_eq!(count("SELECT count(*) FROM pg_class WHERE relname LIKE 'headwater_waiting%'").await, 0);
 }
 
 /// Rows that are only added go into the table as they come, where a connection is free for that; what is dropped or run

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use headwater_sdk::arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, FixedSizeListArray, GenericListArray, GenericStringArray, MapArray,
-    OffsetSizeTrait, StringViewBuilder, StructArray, new_null_array,
+    Array, ArrayRef, AsArray, BinaryArray, GenericStringArray, MapArray, OffsetSizeTrait, StringViewBuilder,
+    StructArray, new_null_array,
 };
 use headwater_sdk::arrow::buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
 use headwater_sdk::arrow::datatypes::{DataType, Field, FieldRef, Fields};
@@ -105,17 +105,15 @@ impl Change {
             Step::Items => rest,
             _ => steps,
         };
-        let items = |item: &FieldRef, wrap: &dyn Fn(FieldRef) -> DataType| {
-            if matches!(step, Step::Item(_)) {
-                return Err(Nowhere::unreached("of a list that is no JSON, only all items can be reached: `[*]`"));
-            }
-            let inner = Self::within(item, into_items, act)?;
-            Ok(changed(wrap(Arc::clone(&inner.to)), Plan::Items(Box::new(inner))))
-        };
         match field.data_type() {
-            DataType::List(item) => items(item, &DataType::List),
-            DataType::LargeList(item) => items(item, &DataType::LargeList),
-            DataType::FixedSizeList(item, size) => items(item, &|item| DataType::FixedSizeList(item, *size)),
+            list if let Some(item) = plain::list_item(list) => {
+                if matches!(step, Step::Item(_)) {
+                    return Err(Nowhere::unreached("of a list that is no JSON, only all items can be reached: `[*]`"));
+                }
+                let inner = Self::within(item, into_items, act)?;
+                let to = plain::with_fields(list, &|_| Arc::clone(&inner.to));
+                Ok(changed(to, Plan::Items(Box::new(inner))))
+            }
             DataType::Struct(fields) => {
                 let inner = match step {
                     Step::Key(_) => Self::fields(fields, step, rest, act)?,
@@ -200,14 +198,6 @@ impl Change {
 
     fn items(&self, inner: &Change, array: &ArrayRef, hasher: Option<&Hasher>) -> Result<ArrayRef> {
         match self.to.data_type() {
-            DataType::List(item) => list::<i32>(item, inner, array, hasher),
-            DataType::LargeList(item) => list::<i64>(item, inner, array, hasher),
-            DataType::FixedSizeList(item, size) => {
-                let list = array.as_fixed_size_list_opt().ok_or_else(|| mismatch(array))?;
-                let values = inner.apply(list.values(), hasher)?;
-                let list = FixedSizeListArray::try_new(Arc::clone(item), *size, values, list.nulls().cloned());
-                Ok(Arc::new(list.map_err(wrong)?))
-            }
             DataType::Map(entries, sorted) => {
                 let map = array.as_map_opt().ok_or_else(|| mismatch(array))?;
                 let DataType::Struct(fields) = entries.data_type() else { return Err(mismatch(array)) };
@@ -216,7 +206,10 @@ impl Change {
                 let (offsets, nulls) = (map.offsets().clone(), map.nulls().cloned());
                 Ok(Arc::new(MapArray::try_new(Arc::clone(entries), offsets, inner, nulls, *sorted).map_err(wrong)?))
             }
-            _ => Err(mismatch(array)),
+            to => {
+                let apply = |_: &FieldRef, _: &FieldRef, items: &ArrayRef| inner.apply(items, hasher);
+                plain::convert_within(self.from.data_type(), to, array, &apply)
+            }
         }
     }
 }
@@ -239,18 +232,6 @@ fn struct_array(
         })
         .collect();
     StructArray::try_new(fields.clone(), columns?, array.nulls().cloned()).map_err(wrong)
-}
-
-fn list<O: OffsetSizeTrait>(
-    item: &FieldRef,
-    inner: &Change,
-    array: &ArrayRef,
-    hasher: Option<&Hasher>,
-) -> Result<ArrayRef> {
-    let list: &GenericListArray<O> = array.as_list_opt().ok_or_else(|| mismatch(array))?;
-    let values = inner.apply(list.values(), hasher)?;
-    let list = GenericListArray::try_new(Arc::clone(item), list.offsets().clone(), values, list.nulls().cloned());
-    Ok(Arc::new(list.map_err(wrong)?))
 }
 
 /// Whether a redacted value of a field can be a text that says so.

@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used)]
 
 use headwater_sdk::arrow::array::{
-    Decimal128Array, FixedSizeBinaryArray, Int64Array, Int64Builder, LargeStringArray, ListBuilder, MapBuilder,
-    StringArray, StringBuilder, StringViewArray, TimestampMicrosecondArray,
+    Decimal128Array, FixedSizeBinaryArray, GenericListArray, Int64Array, Int64Builder, LargeStringArray, ListBuilder,
+    MapBuilder, StringArray, StringBuilder, StringViewArray, TimestampMicrosecondArray,
 };
+use headwater_sdk::arrow::compute::cast;
 use secrecy::SecretString;
 
 use super::super::path::Target;
@@ -46,7 +47,7 @@ fn text_says_that_it_is_redacted() {
         assert_eq!(change.to, change.from, "the type stays, and what was there is there");
         let redacted = change.apply(&array, None).unwrap();
         assert_eq!(redacted.data_type(), array.data_type());
-        let shown = headwater_sdk::arrow::compute::cast(&redacted, &DataType::Utf8).unwrap();
+        let shown = cast(&redacted, &DataType::Utf8).unwrap();
         assert_eq!(texts(&shown), [Some(REDACTED), None, Some(REDACTED)]);
     }
     let json: ArrayRef = Arc::new(BinaryArray::from(vec![Some(&b"{}"[..]), None]));
@@ -147,6 +148,18 @@ fn fields_of_structs_in_lists_are_changed() {
         assert_eq!((items.offsets().as_ref(), items.null_count()), (&[0, 2, 3, 3][..], 1));
         assert_eq!(texts(items.values().as_struct().column(0)), [Some(REDACTED); 3]);
         assert_eq!(items.values().as_struct().column(1).as_ref(), &Int64Array::from(vec![1, 2, 3]));
+    }
+    let one = array.slice(1, 1);
+    let item = plain::list_item(one.data_type()).unwrap();
+    for layout in
+        [DataType::LargeList, |item| DataType::FixedSizeList(item, 1), DataType::ListView, DataType::LargeListView]
+    {
+        let array = cast(&one, &layout(Arc::clone(item))).unwrap();
+        let change = within(&self::field(array.data_type().clone(), None), ".name", Act::Redact).unwrap();
+        let redacted = change.apply(&array, None).unwrap();
+        assert_eq!(redacted.data_type(), change.to.data_type());
+        let items = plain::usual_list(&redacted).unwrap().value(0);
+        assert_eq!(texts(items.as_struct().column(0)), [Some(REDACTED)], "{}", array.data_type());
     }
     let change = within(&field, "[*].size", Act::Redact).unwrap();
     let redacted = change.apply(&array, None).unwrap();

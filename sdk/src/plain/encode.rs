@@ -17,7 +17,7 @@ use arrow_json::{Encoder, EncoderFactory, EncoderOptions};
 use serde::de::IgnoredAny;
 
 use super::time::{TimeStyle, write_date, write_date_ms, write_duration, write_time, write_time_of_day};
-use super::{extension_text, text, write_base64, write_mac, write_uuid};
+use super::{extension_text, list_item, text, write_base64, write_mac, write_uuid};
 use crate::error::{Error, Result};
 use crate::json::write_str;
 use crate::schema::Extension;
@@ -60,14 +60,7 @@ fn extension_of(field: &Field, array: &dyn Array) -> Option<Extension> {
     if field.data_type() == array.data_type() {
         return Extension::of(field);
     }
-    match field.data_type() {
-        DataType::List(item)
-        | DataType::LargeList(item)
-        | DataType::FixedSizeList(item, _)
-        | DataType::ListView(item)
-        | DataType::LargeListView(item) => extension_of(item, array),
-        _ => None,
-    }
+    extension_of(list_item(field.data_type())?, array)
 }
 
 /// Writes what `write` makes of a cell between quotes. It must make nothing that needs an escape.

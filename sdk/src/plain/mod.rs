@@ -5,19 +5,18 @@
 //! decimal is its digits (in JSON a string), and a `json` column is its own text.
 
 mod encode;
+mod nested;
 mod time;
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, FixedSizeBinaryArray, GenericListArray, OffsetSizeTrait, StringArray,
-};
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, FixedSizeBinaryArray, StringArray};
 use arrow::buffer::{OffsetBuffer, ScalarBuffer};
-use arrow::datatypes::{DataType, Field, FieldRef};
+use arrow::datatypes::{DataType, FieldRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 pub use encode::PlainJson;
+pub use nested::{convert_within, fields_within, list_item, text_column, text_field, usual_list, with_fields};
 pub use time::{TimeStyle, date_text, time_text, write_date, write_time};
 
 use crate::error::{Error, Result};
@@ -180,19 +179,24 @@ fn holds(kind: &DataType, wanted: &dyn Fn(Option<Extension>, &DataType) -> bool)
         wanted(extension, kind) || (extension.is_none() && holds(kind, wanted))
     };
     match kind {
-        DataType::List(item)
-        | DataType::LargeList(item)
-        | DataType::ListView(item)
-        | DataType::LargeListView(item)
-        | DataType::FixedSizeList(item, _)
-        | DataType::RunEndEncoded(_, item) => of(item),
         DataType::Dictionary(_, kind) => wanted(None, kind) || holds(kind, wanted),
         DataType::Map(entries, _) => match entries.data_type() {
             DataType::Struct(fields) => fields.get(1).is_some_and(of),
             _ => false,
         },
-        DataType::Struct(fields) => fields.iter().any(of),
-        _ => false,
+        _ => fields_within(kind).iter().any(of),
+    }
+}
+
+/// Whether there may be text with U+0000 in a type's values: also in JSON, but in no other extension's.
+pub fn has_text(kind: &DataType) -> bool {
+    let of = |field: &FieldRef| match Extension::of(field) {
+        Some(extension) => extension == Extension::Json,
+        None => has_text(field.data_type()),
+    };
+    match kind {
+        DataType::Dictionary(_, kind) => has_text(kind),
+        _ => kind.is_string() || fields_within(kind).iter().any(of),
     }
 }
 
@@ -201,57 +205,21 @@ pub fn is_bytes(kind: &DataType) -> bool {
     matches!(kind, DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_))
 }
 
-/// A field with the extension types, also those in lists, replaced by text. `mark` may add metadata that says what
-/// the text is.
-pub fn text_field(field: &Field, mark: &dyn Fn(Extension, Field) -> Field) -> Field {
-    if let Some(extension) = Extension::of(field) {
-        let mut metadata = field.metadata().clone();
-        for key in extension.metadata().keys() {
-            metadata.remove(key);
-        }
-        let plain = Field::new(field.name(), DataType::Utf8, field.is_nullable()).with_metadata(metadata);
-        return mark(extension, plain);
-    }
-    let kind = match field.data_type() {
-        DataType::List(item) => DataType::List(Arc::new(text_field(item, mark))),
-        DataType::LargeList(item) => DataType::LargeList(Arc::new(text_field(item, mark))),
-        _ => return field.clone(),
-    };
-    field.clone().with_data_type(kind)
-}
-
-/// The column that goes with [`text_field`]: `from` is the field as it was, `to` as it is now.
-pub fn text_column(from: &FieldRef, to: &FieldRef, array: &ArrayRef) -> Result<ArrayRef> {
-    if from.data_type() == to.data_type() {
-        return Ok(Arc::clone(array));
-    }
-    match (Extension::of(from), from.data_type(), to.data_type()) {
-        (Some(extension), _, _) => Ok(Arc::new(extension_text(extension, array)?)),
-        (None, DataType::List(from), DataType::List(to)) => text_list::<i32>(from, to, array),
-        (None, DataType::LargeList(from), DataType::LargeList(to)) => text_list::<i64>(from, to, array),
-        (None, from, to) => Err(wrong(format!("there is no way from {from} to {to}"))),
-    }
-}
-
-fn text_list<O: OffsetSizeTrait>(from: &FieldRef, to: &FieldRef, array: &ArrayRef) -> Result<ArrayRef> {
-    let list: &GenericListArray<O> =
-        array.as_list_opt().ok_or_else(|| wrong(format!("{} where a list was expected", array.data_type())))?;
-    let values = text_column(from, to, list.values())?;
-    let list = GenericListArray::<O>::try_new(Arc::clone(to), list.offsets().clone(), values, list.nulls().cloned());
-    Ok(Arc::new(list.map_err(wrong)?))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::sync::Arc;
+
+    use arrow::array::GenericListArray;
+
     use crate::types::{Binary, Inet, Mac, RawJson, Timestamp};
     use crate::value::Value;
     use arrow::array::{
         ArrayBuilder, Date32Array, Date64Array, Decimal128Array, DurationSecondArray, MapArray, StructArray,
         Time64MicrosecondArray, TimestampNanosecondArray,
     };
-    use arrow::datatypes::Fields;
+    use arrow::datatypes::{Field, Fields};
     use uuid::Uuid;
 
     fn column<T: Value>(values: &[Option<T>]) -> (FieldRef, ArrayRef) {

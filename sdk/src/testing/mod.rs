@@ -7,7 +7,7 @@
 pub mod cases;
 pub mod fidelity;
 mod history;
-mod samples;
+pub mod samples;
 pub mod things;
 
 use async_trait::async_trait;

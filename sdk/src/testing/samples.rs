@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Date64Array, Decimal128Array, Decimal256Array,
-    DurationMicrosecondArray, DurationMillisecondArray, DurationNanosecondArray, DurationSecondArray,
-    FixedSizeBinaryArray, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array, Int64Array,
-    IntervalDayTimeArray, IntervalMonthDayNanoArray, IntervalYearMonthArray, LargeBinaryArray, LargeStringArray,
-    ListArray, MapArray, StringArray, StructArray, Time32MillisecondArray, Time32SecondArray, Time64MicrosecondArray,
+    Array, ArrayRef, BinaryArray, BinaryViewArray, BooleanArray, Date32Array, Date64Array, Decimal128Array,
+    Decimal256Array, DurationMicrosecondArray, DurationMillisecondArray, DurationNanosecondArray, DurationSecondArray,
+    FixedSizeBinaryArray, FixedSizeListArray, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array,
+    Int64Array, IntervalDayTimeArray, IntervalMonthDayNanoArray, IntervalYearMonthArray, LargeBinaryArray,
+    LargeListArray, LargeListViewArray, LargeStringArray, ListArray, ListViewArray, MapArray, StringArray,
+    StringViewArray, StructArray, Time32MillisecondArray, Time32SecondArray, Time64MicrosecondArray,
     Time64NanosecondArray, TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray,
     TimestampSecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
 };
 use arrow::buffer::OffsetBuffer;
-use arrow::datatypes::{DataType, Field, Fields, IntervalDayTime, IntervalMonthDayNano, i256};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, IntervalDayTime, IntervalMonthDayNano, i256};
 use fastrand::Rng;
 
 use crate::schema::{ColumnType, Extension};
@@ -64,14 +66,17 @@ fn bytes(rng: &mut Rng) -> Vec<Option<Vec<u8>>> {
     values
 }
 
+/// Values of so many bytes each.
+fn fixed(values: Vec<Option<Vec<u8>>>, width: i32) -> ArrayRef {
+    match FixedSizeBinaryArray::try_from_sparse_iter_with_size(values.into_iter(), width) {
+        Ok(array) => Arc::new(array),
+        Err(error) => panic!("{error}"),
+    }
+}
+
 fn extension(extension: Extension, values: Vec<Option<Vec<u8>>>) -> (ColumnType, ArrayRef) {
     let array: ArrayRef = match extension.storage() {
-        DataType::FixedSizeBinary(width) => {
-            match FixedSizeBinaryArray::try_from_sparse_iter_with_size(values.into_iter(), width) {
-                Ok(array) => Arc::new(array),
-                Err(error) => panic!("{error}"),
-            }
-        }
+        DataType::FixedSizeBinary(width) => fixed(values, width),
         _ => Arc::new(values.iter().map(Option::as_deref).collect::<BinaryArray>()),
     };
     (ColumnType::of(extension), array)
@@ -83,19 +88,52 @@ fn some(texts: &[&str]) -> Vec<Option<Vec<u8>>> {
     values
 }
 
-/// Lists of values, one of them empty and one missing.
-fn list(item: &ColumnType, values: &ArrayRef) -> (ColumnType, ArrayRef) {
-    let mut field = Field::new("item", item.data_type.clone(), true);
-    if let Some(extension) = item.extension {
-        field = field.with_metadata(extension.metadata());
-    }
-    let length = values.len();
-    let offsets = OffsetBuffer::from_lengths([1, 0, length - 1, 0]);
-    let nulls = vec![true, true, true, false].into();
-    match ListArray::try_new(Arc::new(field), offsets, Arc::clone(values), Some(nulls)) {
+/// A field of values within others.
+fn inner(name: &str, kind: &ColumnType) -> FieldRef {
+    let metadata = kind.extension.map(Extension::metadata).unwrap_or_default();
+    Arc::new(Field::new(name, kind.data_type.clone(), true).with_metadata(metadata))
+}
+
+/// An array of a type that tells all about itself.
+fn plain<A: Array + 'static>(array: Result<A, arrow::error::ArrowError>) -> (ColumnType, ArrayRef) {
+    match array {
         Ok(array) => (ColumnType::plain(array.data_type().clone()), Arc::new(array)),
         Err(error) => panic!("{error}"),
     }
+}
+
+/// Lists of values, one of them empty and one missing.
+fn list(kind: &ColumnType, values: &ArrayRef) -> (ColumnType, ArrayRef) {
+    let length = values.len();
+    let offsets = OffsetBuffer::from_lengths([1, 0, length - 1, 0]);
+    let nulls = vec![true, true, true, false].into();
+    plain(ListArray::try_new(inner("item", kind), offsets, Arc::clone(values), Some(nulls)))
+}
+
+/// Lists in the layouts that few programs make, of five values. The views have them in another order, some twice.
+fn seldom_lists(kind: &ColumnType, values: &ArrayRef) -> Vec<(ColumnType, ArrayRef)> {
+    let item = || inner("item", kind);
+    let nulls = || Some(vec![true, true, true, false].into());
+    let lengths = || OffsetBuffer::from_lengths([2, 0, 3, 0]);
+    let pairs = || Some(vec![true, false].into());
+    vec![
+        plain(LargeListArray::try_new(item(), lengths(), Arc::clone(values), nulls())),
+        plain(FixedSizeListArray::try_new(item(), 2, values.slice(0, 4), pairs())),
+        plain(ListViewArray::try_new(
+            item(),
+            vec![3, 0, 1, 0].into(),
+            vec![2, 0, 3, 0].into(),
+            Arc::clone(values),
+            nulls(),
+        )),
+        plain(LargeListViewArray::try_new(
+            item(),
+            vec![3, 0, 1, 0].into(),
+            vec![2, 0, 3, 0].into(),
+            Arc::clone(values),
+            nulls(),
+        )),
+    ]
 }
 
 fn structure() -> StructArray {
@@ -110,25 +148,21 @@ fn structure() -> StructArray {
     }
 }
 
-fn map() -> MapArray {
+/// Structs of values of these types, which have the same length.
+fn structs(members: &[(&str, &(ColumnType, ArrayRef))]) -> (ColumnType, ArrayRef) {
+    let fields: Fields = members.iter().map(|(name, (kind, _))| inner(name, kind)).collect();
+    let arrays = members.iter().map(|(_, (_, values))| Arc::clone(values)).collect();
+    plain(StructArray::try_new(fields, arrays, Some(vec![true, true, true, false].into())))
+}
+
+/// Maps of three entries.
+fn map(keys: ArrayRef, kind: &ColumnType, values: ArrayRef) -> (ColumnType, ArrayRef) {
     let fields =
-        Fields::from(vec![Field::new("keys", DataType::Utf8, false), Field::new("values", DataType::Int64, true)]);
-    let arrays: Vec<ArrayRef> = vec![
-        Arc::new(StringArray::from(vec!["a", "b\0", "é"])),
-        Arc::new(Int64Array::from(vec![Some(1), None, Some(-3)])),
-    ];
-    let entries = StructArray::new(fields.clone(), arrays, None);
+        Fields::from(vec![Arc::new(Field::new("keys", keys.data_type().clone(), false)), inner("values", kind)]);
+    let entries = StructArray::new(fields.clone(), vec![keys, values], None);
     let field = Arc::new(Field::new("entries", DataType::Struct(fields), false));
-    match MapArray::try_new(
-        field,
-        OffsetBuffer::from_lengths([2, 0, 1, 0]),
-        entries,
-        Some(vec![true, true, true, false].into()),
-        false,
-    ) {
-        Ok(array) => array,
-        Err(error) => panic!("{error}"),
-    }
+    let nulls = vec![true, true, true, false].into();
+    plain(MapArray::try_new(field, OffsetBuffer::from_lengths([2, 0, 1, 0]), entries, Some(nulls), false))
 }
 
 /// Values of every type, the last of each missing. The same for the same seed.
@@ -222,7 +256,19 @@ pub fn samples(seed: u64) -> Vec<(ColumnType, ArrayRef)> {
     add(Arc::new(binary.iter().map(Option::as_deref).collect::<BinaryArray>()));
     add(Arc::new(binary.iter().map(Option::as_deref).collect::<LargeBinaryArray>()));
     add(Arc::new(structure()));
-    add(Arc::new(map()));
+    // Those that no connector here makes, but programs before Headwater may.
+    let halves = [0.0, -0.0, 0.1, -65504.0, 65504.0, 6e-8, f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
+    let halves: Float32Array = halves.into_iter().map(Some).chain([None]).collect();
+    match cast(&halves, &DataType::Float16) {
+        Ok(array) => add(array),
+        Err(error) => panic!("{error}"),
+    }
+    add(Arc::new(strings.iter().map(Option::as_deref).collect::<StringViewArray>()));
+    add(Arc::new(binary.iter().map(Option::as_deref).collect::<BinaryViewArray>()));
+    add(fixed(vec![Some(vec![0, 1, 2, 255]), Some(vec![255; 4]), Some(b"\\x00".to_vec()), None], 4));
+    let numbers: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None, Some(-3)]));
+    let number = ColumnType::plain(DataType::Int64);
+    all.push(map(Arc::new(StringArray::from(vec!["a", "b\0", "é"])), &number, numbers));
 
     let uuids = vec![Some(vec![0; 16]), Some(vec![255; 16]), Some((0..16).map(|_| rng.u8(..)).collect()), None];
     all.push(extension(Extension::Uuid, uuids));
@@ -251,8 +297,23 @@ pub fn samples(seed: u64) -> Vec<(ColumnType, ArrayRef)> {
         .map(|(kind, values)| list(kind, values))
         .collect();
     all.extend(lists);
-    let structs: ArrayRef = Arc::new(structure());
-    all.push(list(&ColumnType::plain(structs.data_type().clone()), &structs));
+    let structures: ArrayRef = Arc::new(structure());
+    all.push(list(&ColumnType::plain(structures.data_type().clone()), &structures));
+    let five = Int64Array::from(vec![Some(i64::MAX), None, Some(-1), Some(0), Some(i64::MIN)]);
+    all.extend(seldom_lists(&number, &(Arc::new(five) as ArrayRef)));
+    // What is an extension's, or what targets have no type for, within others.
+    let uuid = |bytes: [Option<u8>; 5]| {
+        extension(Extension::Uuid, bytes.map(|byte| byte.map(|byte| vec![byte; 16])).into_iter().collect())
+    };
+    let uuids = uuid([Some(0), None, Some(1), Some(128), Some(255)]);
+    all.extend(seldom_lists(&uuids.0, &uuids.1));
+    all.push(map(Arc::new(Int64Array::from(vec![i64::MIN, 0, 7])), &uuids.0, uuids.1.slice(0, 3)));
+    let nets = extension(Extension::Inet, some(&["10.0.0.0/16", "::1/128", "0.0.0.0/0"]));
+    let macs = extension(Extension::Mac, vec![Some(vec![10, 27, 44, 61, 78, 95]), None, Some(vec![0; 6]), None]);
+    let times = TimestampSecondArray::from(vec![Some(0), None, Some(-1), None]);
+    let times = (ColumnType::plain(times.data_type().clone()), Arc::new(times) as ArrayRef);
+    let uuids = (uuids.0, uuids.1.slice(0, 4));
+    all.push(structs(&[("uuid", &uuids), ("inet", &nets), ("mac", &macs), ("time", &times)]));
     all
 }
 

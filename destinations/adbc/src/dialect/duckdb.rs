@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use headwater_sdk::arrow::datatypes::{DataType, Field, FieldRef, Fields, IntervalUnit, TimeUnit};
-use headwater_sdk::plain::{TimeStyle, is_bytes, time_text};
+use headwater_sdk::plain::{TimeStyle, fields_within, is_bytes, list_item, time_text};
 use headwater_sdk::sql::quote;
 use headwater_sdk::{Bound, Column, ColumnType, Error, Extension, Range, Result, Stored};
 
@@ -94,12 +94,11 @@ fn typed(field: &Field) -> (String, Field) {
         DataType::Interval(_) => whole("INTERVAL", DataType::Interval(IntervalUnit::MonthDayNano)),
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => same("VARCHAR"),
         bytes if is_bytes(bytes) => same("BLOB"),
-        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+        list if let Some(item) = list_item(list) => {
             let (sql, item) = typed(item);
             let item = Arc::new(item);
-            let list =
-                if matches!(kind, DataType::LargeList(_)) { DataType::LargeList(item) } else { DataType::List(item) };
-            whole(&format!("{sql}[]"), list)
+            let large = matches!(list, DataType::LargeList(_) | DataType::LargeListView(_));
+            whole(&format!("{sql}[]"), if large { DataType::LargeList(item) } else { DataType::List(item) })
         }
         DataType::Struct(fields) if !fields.is_empty() => {
             let (sql, fields): (Vec<String>, Vec<Field>) = fields.iter().map(|field| typed_member(field)).unzip();
@@ -126,7 +125,7 @@ fn typed_member(field: &Field) -> (String, Field) {
 /// A range of the values of a column, which is of a type that its ends are of.
 pub fn range(range: &Range, column: &Column) -> Result<String> {
     let (kind, name) = (kind(&column.kind).sql, &column.name);
-    if kind == "VARCHAR" {
+    if kind == "VARCHAR" && range.from.or(range.until).is_some() {
         return Err(Error::fatal(format!(
             "units are told by ranges of `{name}`, which is text in DuckDB, because it has no numbers of this many digits"
         )));
@@ -144,17 +143,20 @@ pub fn range(range: &Range, column: &Column) -> Result<String> {
     }))
 }
 
-pub fn stored(column: &ColumnType) -> Stored {
-    let leaf = match (&column.data_type, column.extension) {
-        (DataType::List(item), None) => item.data_type(),
-        (kind, None) => kind,
-        (_, Some(_)) => return Stored::whole(""),
-    };
-    match leaf {
+/// Whether there are times in a type that DuckDB has no nanoseconds of.
+fn is_cut(kind: &DataType) -> bool {
+    match kind {
         DataType::Timestamp(TimeUnit::Nanosecond, Some(_))
         | DataType::Duration(TimeUnit::Nanosecond)
-        | DataType::Interval(IntervalUnit::MonthDayNano) => Stored::losing("", "what is below a microsecond is cut"),
-        _ => Stored::whole(""),
+        | DataType::Interval(IntervalUnit::MonthDayNano) => true,
+        _ => fields_within(kind).iter().any(|field| Extension::of(field).is_none() && is_cut(field.data_type())),
+    }
+}
+
+pub fn stored(column: &ColumnType) -> Stored {
+    match column.extension.is_none() && is_cut(&column.data_type) {
+        true => Stored::losing("", "what is below a microsecond is cut"),
+        false => Stored::whole(""),
     }
 }
 

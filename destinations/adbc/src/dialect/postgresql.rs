@@ -2,8 +2,8 @@
 //! waits as text. (Destination `postgresql` has more of PostgreSQL's types, such as arrays.)
 
 use headwater_sdk::arrow::array::{ArrayRef, AsArray};
-use headwater_sdk::arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
-use headwater_sdk::plain::{is_bytes, stored_as_json};
+use headwater_sdk::arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
+use headwater_sdk::plain::{has_text, is_bytes, stored_as_json};
 use headwater_sdk::{ColumnType, Error, Extension, Result, Stored};
 
 use super::Kind;
@@ -50,20 +50,6 @@ pub fn kind(column: &ColumnType) -> Kind {
         bytes if is_bytes(bytes) => Kind::of("bytea", DataType::Binary),
         nested if nested.is_nested() => Kind::by_text("jsonb"),
         _ => Kind::of("text", DataType::Utf8),
-    }
-}
-
-/// Whether there is text in a type, other than that of an extension, which has no U+0000.
-fn has_text(kind: &DataType) -> bool {
-    let of = |field: &Field| match Extension::of(field) {
-        Some(extension) => extension == Extension::Json,
-        None => has_text(field.data_type()),
-    };
-    match kind {
-        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => of(item),
-        DataType::Struct(fields) => fields.iter().any(|field| of(field)),
-        DataType::Map(entries, _) => of(entries),
-        _ => kind.is_string(),
     }
 }
 

@@ -26,10 +26,11 @@ pub fn as_own_type(field: &FieldRef, array: &ArrayRef) -> Vec<Option<String>> {
         return list(plain::text(&read, array).unwrap());
     }
     // Text is in quotes in JSON, as what it stands for is.
-    if let (DataType::List(own), DataType::List(item)) = (field.data_type(), array.data_type())
-        && item.data_type().is_string()
-        && !own.data_type().is_string()
-    {
+    let as_text = match (plain::list_item(field.data_type()), plain::list_item(array.data_type())) {
+        (Some(own), Some(item)) => item.data_type().is_string() && !own.data_type().is_string(),
+        _ => field.data_type().is_nested(),
+    };
+    if as_text {
         return list(plain::text(&read, array).unwrap());
     }
     if let DataType::Timestamp(unit, Some(_)) = field.data_type() {

@@ -7,9 +7,10 @@ use arrow_ipc::reader::StreamReader;
 use headwater_clickhouse::{Spec, destination};
 use headwater_e2e::LocalClickhouse;
 use headwater_e2e::local_clickhouse::PASSWORD;
-use headwater_sdk::arrow::array::{Array, ArrayRef, AsArray, ListArray, StringArray, new_empty_array};
+use headwater_sdk::arrow::array::{Array, ArrayRef, AsArray, ListArray, StringArray};
 use headwater_sdk::arrow::compute::cast;
-use headwater_sdk::arrow::datatypes::{DataType, Field, FieldRef, Schema};
+use headwater_sdk::arrow::datatypes::{DataType, Field, FieldRef};
+use headwater_sdk::plain::list_item;
 use headwater_sdk::testing::Subject;
 use headwater_sdk::testing::fidelity::texts;
 use headwater_sdk::{Destination, Extension, TableSchema, async_trait};
@@ -111,26 +112,18 @@ fn array(field: &FieldRef, values: &ArrayRef) -> ArrayRef {
             Arc::new(headwater_sdk::arrow::array::BinaryArray::from_iter(macs))
         }
         (None, DataType::Interval(_)) => Arc::new(utf8()),
-        (None, DataType::List(item)) if !item.data_type().is_nested() => {
-            let list = values.as_list::<i32>();
-            let items = array(item, list.values());
-            // An item that has no type of its own is text here too.
-            let item =
-                Arc::new(Field::new("item", items.data_type().clone(), true).with_metadata(item.metadata().clone()));
-            Arc::new(ListArray::try_new(item, list.offsets().clone(), items, list.nulls().cloned()).unwrap())
-        }
-        (None, kind) if kind.is_nested() => json(kind, &utf8()),
+        (None, kind) if kind.is_nested() => match list_item(kind) {
+            Some(item) if !item.data_type().is_nested() => {
+                let list = values.as_list::<i32>();
+                let items = array(item, list.values());
+                // An item that has no type of its own is text here too.
+                let metadata = item.metadata().clone();
+                let item = Arc::new(Field::new("item", items.data_type().clone(), true).with_metadata(metadata));
+                Arc::new(ListArray::try_new(item, list.offsets().clone(), items, list.nulls().cloned()).unwrap())
+            }
+            // What has no type of its own is JSON, and stays it.
+            _ => Arc::new(utf8()),
+        },
         _ => cast(values, kind).unwrap(),
     }
-}
-
-/// JSON text where the type of the column is nested: read as that type.
-fn json(kind: &DataType, values: &StringArray) -> ArrayRef {
-    if values.is_empty() {
-        return new_empty_array(kind);
-    }
-    let lines: String = values.iter().map(|value| format!("{{\"value\":{}}}\n", value.unwrap_or("null"))).collect();
-    let schema = Arc::new(Schema::new(vec![Field::new("value", kind.clone(), true)]));
-    let mut reader = arrow_json::ReaderBuilder::new(schema).build(std::io::Cursor::new(lines)).unwrap();
-    Arc::clone(reader.next().unwrap().unwrap().column(0))
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use headwater_sdk::arrow::compute::{CastOptions, cast_with_options};
-use headwater_sdk::arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use headwater_sdk::arrow::datatypes::{DataType, Field, FieldRef, Schema, TimeUnit};
 use headwater_sdk::testing::fidelity::texts;
 use headwater_sdk::{Column, ColumnType, Extension, TableSchema};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -23,12 +23,21 @@ pub fn is_name(folder: &str, table: &str) -> bool {
     folder == table || folder.starts_with(&format!("{safe}~"))
 }
 
-/// Whether a type is one that Parquet has in another unit only, or a list of those.
-fn is_stored_as_another(kind: &DataType) -> bool {
-    match kind {
-        DataType::Timestamp(TimeUnit::Second, _) | DataType::Time32(TimeUnit::Second) | DataType::Date64 => true,
-        DataType::List(item) => is_stored_as_another(item.data_type()),
-        _ => false,
+/// The type that a column was written as, where it was read as one of another unit: text and layouts stay.
+fn as_written(written: &DataType, read: &DataType) -> DataType {
+    let inner = |written: &FieldRef, read: &FieldRef| {
+        Arc::new(Field::clone(read).with_data_type(as_written(written.data_type(), read.data_type())))
+    };
+    match (written, read) {
+        (DataType::Struct(written), DataType::Struct(read)) => {
+            DataType::Struct(written.iter().zip(read).map(|(written, read)| inner(written, read)).collect())
+        }
+        (DataType::List(written), DataType::List(read)) => DataType::List(inner(written, read)),
+        (
+            DataType::Timestamp(TimeUnit::Second, _) | DataType::Time32(TimeUnit::Second) | DataType::Date64,
+            DataType::Timestamp(..) | DataType::Time32(_) | DataType::Date32,
+        ) => written.clone(),
+        _ => read.clone(),
     }
 }
 
@@ -41,12 +50,10 @@ pub fn parquet(bytes: Bytes, table: &TableSchema) -> Rows {
         let columns = table.columns.iter().map(|column| {
             let index = schema.index_of(&column.name).ok()?;
             let (field, array) = (&schema.fields()[index], batch.column(index));
-            if !is_stored_as_another(&column.kind.data_type) {
-                return Some(texts(field, array).unwrap());
-            }
             let strict = CastOptions { safe: false, ..CastOptions::default() };
-            let array = cast_with_options(array, &column.kind.data_type, &strict).unwrap();
-            Some(texts(&Arc::new(column.field()), &array).unwrap())
+            let kind = as_written(&column.kind.data_type, field.data_type());
+            let array = cast_with_options(array, &kind, &strict).unwrap();
+            Some(texts(&Arc::new(Field::clone(field).with_data_type(kind)), &array).unwrap())
         });
         let columns: Vec<_> = columns.collect();
         for row in 0..batch.num_rows() {

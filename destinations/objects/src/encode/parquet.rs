@@ -73,31 +73,20 @@ fn parquet_schema(schema: &Schema) -> Result<SchemaDescriptor> {
 
 /// Whether a type is an interval of months, days and nanoseconds, or holds some: Parquet's has milliseconds.
 fn has_nanosecond_intervals(kind: &DataType) -> bool {
-    match kind {
-        DataType::Interval(unit) => *unit == IntervalUnit::MonthDayNano,
-        DataType::List(item)
-        | DataType::LargeList(item)
-        | DataType::FixedSizeList(item, _)
-        | DataType::Map(item, _) => has_nanosecond_intervals(item.data_type()),
-        DataType::Struct(fields) => fields.iter().any(|field| has_nanosecond_intervals(field.data_type())),
-        _ => false,
-    }
+    *kind == DataType::Interval(IntervalUnit::MonthDayNano)
+        || plain::fields_within(kind).iter().any(|field| has_nanosecond_intervals(field.data_type()))
 }
 
 /// A type in which Parquet's own readers see what it is: they know neither seconds nor dates in milliseconds, and would
 /// take them for numbers.
 fn known(kind: &DataType) -> DataType {
-    let item = |item: &FieldRef| Arc::new(Field::clone(item).with_data_type(known(item.data_type())));
     match kind {
         DataType::Timestamp(TimeUnit::Second, zone) => DataType::Timestamp(TimeUnit::Millisecond, zone.clone()),
         DataType::Time32(TimeUnit::Second) => DataType::Time32(TimeUnit::Millisecond),
         DataType::Date64 => DataType::Date32,
-        DataType::List(of) => DataType::List(item(of)),
-        DataType::LargeList(of) => DataType::LargeList(item(of)),
-        DataType::FixedSizeList(of, length) => DataType::FixedSizeList(item(of), *length),
-        DataType::Map(of, sorted) => DataType::Map(item(of), *sorted),
-        DataType::Struct(fields) => DataType::Struct(fields.iter().map(item).collect()),
-        other => other.clone(),
+        other => {
+            plain::with_fields(other, &|field| Arc::new(Field::clone(field).with_data_type(known(field.data_type()))))
+        }
     }
 }
 
@@ -133,10 +122,12 @@ fn plain_column(from: &FieldRef, to: &FieldRef, array: &ArrayRef) -> Result<Arra
     if has_nanosecond_intervals(from.data_type()) {
         return Ok(Arc::new(plain::text(from, array)?));
     }
-    if known(from.data_type()) != *from.data_type() {
-        return to_known(from.name(), array, to.data_type());
+    let text = Arc::new(plain::text_field(from, &mark));
+    let array = plain::text_column(from, &text, array)?;
+    match text.data_type() == to.data_type() {
+        true => Ok(array),
+        false => to_known(from.name(), &array, to.data_type()),
     }
-    plain::text_column(from, to, array)
 }
 
 fn plain_schema(schema: &Schema) -> SchemaRef {

@@ -151,6 +151,7 @@ pub fn stored_csv(kind: &ColumnType) -> Stored {
     }
     match &kind.data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Stored::losing("text", EMPTY),
+        DataType::FixedSizeBinary(1..) => Stored::whole("text"),
         kind if plain::is_bytes(kind) => Stored::losing("text", EMPTY),
         kind if kind.is_nested() => plain::stored_as_json("text", kind),
         _ => Stored::whole("text"),

@@ -7,9 +7,10 @@ mod decimal;
 mod number;
 mod text;
 
-use headwater_sdk::arrow::array::{Array, ArrayRef, AsArray, ListArray, RecordBatch};
+use headwater_sdk::arrow::array::{Array, ArrayRef, RecordBatch};
 use headwater_sdk::arrow::buffer::NullBuffer;
-use headwater_sdk::arrow::datatypes::{DataType, FieldRef, Fields};
+use headwater_sdk::arrow::datatypes::{FieldRef, Fields};
+use headwater_sdk::plain::{list_item, usual_list};
 use headwater_sdk::{Error, Result};
 
 use self::number::{any_numeric, number, oid};
@@ -107,8 +108,8 @@ fn wrong(error: impl std::fmt::Display) -> Error {
 }
 
 fn list(field: &FieldRef, array: &ArrayRef, kind: &Kind) -> Result<Write> {
-    let DataType::List(item) = field.data_type() else { return Err(wrong("an array that is no list")) };
-    let list: ListArray = array.as_list_opt().ok_or_else(|| wrong("an array that is no list"))?.clone();
+    let item = list_item(field.data_type()).ok_or_else(|| wrong("an array that is no list"))?;
+    let list = usual_list(array)?;
     let write = writer(item, list.values(), kind)?;
     let nulls = list.values().logical_nulls();
     let oid = kind.oid();

@@ -11,11 +11,12 @@ use headwater_postgresql::{Spec, destination};
 use headwater_sdk::arrow::array::{
     ArrayRef, BinaryArray, BooleanArray, Date32Array, DurationMicrosecondArray, FixedSizeBinaryArray, Float32Array,
     Float64Array, Int64Array, IntervalDayTimeArray, IntervalMonthDayNanoArray, IntervalYearMonthArray, ListArray,
-    StringArray, Time64MicrosecondArray, TimestampMicrosecondArray, new_empty_array,
+    StringArray, Time64MicrosecondArray, TimestampMicrosecondArray,
 };
 use headwater_sdk::arrow::buffer::OffsetBuffer;
 use headwater_sdk::arrow::compute::cast;
-use headwater_sdk::arrow::datatypes::{DataType, Field, FieldRef, IntervalDayTime, IntervalMonthDayNano, IntervalUnit};
+use headwater_sdk::arrow::datatypes::{DataType, FieldRef, IntervalDayTime, IntervalMonthDayNano, IntervalUnit};
+use headwater_sdk::plain::{is_bytes, list_item};
 use headwater_sdk::testing::Subject;
 use headwater_sdk::testing::fidelity::texts;
 use headwater_sdk::{Destination, Extension, TableSchema, async_trait, sql};
@@ -136,9 +137,8 @@ fn array(field: &FieldRef, values: Vec<Option<Vec<u8>>>) -> ArrayRef {
         (Some(Extension::Inet), _) => Arc::new(
             values.iter().map(|value| value.as_deref().map(|value| inet(value).into_bytes())).collect::<BinaryArray>(),
         ),
-        (Some(Extension::Mac), _) | (None, DataType::Binary | DataType::LargeBinary) => {
-            Arc::new(values.iter().map(Option::as_deref).collect::<BinaryArray>())
-        }
+        (Some(Extension::Mac), _) => Arc::new(values.iter().map(Option::as_deref).collect::<BinaryArray>()),
+        (None, kind) if is_bytes(kind) => Arc::new(values.iter().map(Option::as_deref).collect::<BinaryArray>()),
         (None, DataType::Boolean) => {
             Arc::new(values.iter().map(|value| value.as_ref().map(|value| value[0] != 0)).collect::<BooleanArray>())
         }
@@ -146,7 +146,7 @@ fn array(field: &FieldRef, values: Vec<Option<Vec<u8>>>) -> ArrayRef {
             Arc::new(text(numeric))
         }
         (None, kind) if kind.is_integer() => Arc::new(Int64Array::from_iter(number())),
-        (None, DataType::Float32) => Arc::new(Float32Array::from_iter(
+        (None, DataType::Float16 | DataType::Float32) => Arc::new(Float32Array::from_iter(
             values.iter().map(|value| value.as_deref().map(|value| f32::from_be_bytes(value.try_into().unwrap()))),
         )),
         (None, DataType::Float64) => Arc::new(Float64Array::from_iter(
@@ -173,12 +173,11 @@ fn array(field: &FieldRef, values: Vec<Option<Vec<u8>>>) -> ArrayRef {
                 value.map(|(micros, days, months)| IntervalMonthDayNano::new(months, days, micros * 1000))
             })))
         }
-        (None, DataType::List(item)) if !item.data_type().is_nested() => return list(item, &values),
-        // What has no type of its own is JSON.
-        (None, kind) if kind.is_nested() => {
-            let values = values.iter().map(|value| value.as_ref().map(|value| utf8(&value[1..])));
-            return json(kind, values.collect());
-        }
+        (None, kind) if kind.is_nested() => match list_item(kind) {
+            Some(item) if !item.data_type().is_nested() => list(item, &values),
+            // What has no type of its own is JSON, and stays it.
+            _ => return Arc::new(text(|value| String::from_utf8(value[1..].to_vec()).unwrap())),
+        },
         _ => Arc::new(StringArray::from_iter(values.iter().map(|value| value.as_deref().map(utf8)))),
     };
     cast(&natural, kind).unwrap()
@@ -206,17 +205,4 @@ fn list(item: &FieldRef, values: &[Option<Vec<u8>>]) -> ArrayRef {
     Arc::new(
         ListArray::try_new(Arc::clone(item), OffsetBuffer::from_lengths(lengths), items, Some(valid.into())).unwrap(),
     )
-}
-
-/// JSON text where the type of the column is nested: read as that type.
-fn json(kind: &DataType, values: Vec<Option<String>>) -> ArrayRef {
-    use headwater_sdk::arrow::datatypes::Schema;
-    if values.is_empty() {
-        return new_empty_array(kind);
-    }
-    let lines: String =
-        values.iter().map(|value| format!("{{\"value\":{}}}\n", value.as_deref().unwrap_or("null"))).collect();
-    let schema = Arc::new(Schema::new(vec![Field::new("value", kind.clone(), true)]));
-    let mut reader = arrow_json::ReaderBuilder::new(schema).build(std::io::Cursor::new(lines)).unwrap();
-    Arc::clone(reader.next().unwrap().unwrap().column(0))
 }

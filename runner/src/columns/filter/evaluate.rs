@@ -9,7 +9,7 @@ use headwater_sdk::arrow::array::{
 use headwater_sdk::arrow::buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
 use headwater_sdk::arrow::compute::kernels::cmp;
 use headwater_sdk::arrow::compute::{and_kleene, is_null, like, not, or_kleene};
-use headwater_sdk::arrow::datatypes::{DataType, Float32Type, Float64Type};
+use headwater_sdk::arrow::datatypes::{ArrowPrimitiveType, DataType, Float16Type, Float32Type, Float64Type};
 use headwater_sdk::arrow::error::ArrowError;
 use headwater_sdk::{Error, Result};
 
@@ -145,17 +145,17 @@ fn no_json(_: NotJson) -> Error {
 
 /// Floats compare in their total order, in which -0 is below 0 and a NaN may be below all; as numbers they are not.
 pub fn positive_zeros(array: &ArrayRef) -> ArrayRef {
+    macro_rules! positive {
+        ($type:ty) => {{
+            type Number = <$type as ArrowPrimitiveType>::Native;
+            let positive = |number: Number| if number.is_nan() { Number::NAN } else { number + Number::default() };
+            Arc::new(array.as_primitive::<$type>().unary::<_, $type>(positive))
+        }};
+    }
     match array.data_type() {
-        DataType::Float64 => Arc::new(
-            array
-                .as_primitive::<Float64Type>()
-                .unary::<_, Float64Type>(|number| if number.is_nan() { f64::NAN } else { number + 0.0 }),
-        ),
-        DataType::Float32 => Arc::new(
-            array
-                .as_primitive::<Float32Type>()
-                .unary::<_, Float32Type>(|number| if number.is_nan() { f32::NAN } else { number + 0.0 }),
-        ),
+        DataType::Float64 => positive!(Float64Type),
+        DataType::Float32 => positive!(Float32Type),
+        DataType::Float16 => positive!(Float16Type),
         _ => Arc::clone(array),
     }
 }

@@ -5,10 +5,11 @@
 use std::sync::Arc;
 
 use headwater_sdk::arrow::array::{
-    Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, FixedSizeBinaryArray, Float64Array,
-    Int32Array, ListBuilder, RecordBatch, StringArray, StringBuilder, TimestampMicrosecondArray, TimestampSecondArray,
-    UInt64Array,
+    Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, FixedSizeBinaryArray, Float32Array,
+    Float64Array, Int32Array, ListBuilder, RecordBatch, StringArray, StringBuilder, TimestampMicrosecondArray,
+    TimestampSecondArray, UInt64Array,
 };
+use headwater_sdk::arrow::compute::cast;
 use headwater_sdk::arrow::datatypes::DataType;
 use headwater_sdk::{Column, ColumnType, Extension, Scopes, TableSchema};
 
@@ -273,6 +274,20 @@ fn numbers_within_json_compare_as_they_are_written() {
     ] {
         let holds = evaluate(&bind(&parse(text).unwrap(), &table).unwrap(), &batch).unwrap();
         let found: Vec<usize> = (0..4).filter(|row| holds.is_valid(*row) && holds.value(*row)).collect();
+        assert_eq!(found, rows, "{text}");
+    }
+}
+
+#[test]
+fn half_floats_compare_as_numbers() {
+    let halves: ArrayRef = Arc::new(Float32Array::from(vec![0.0, -0.0, 0.5, f32::NAN, -f32::NAN]));
+    let halves = cast(&halves, &DataType::Float16).unwrap();
+    let column = Column::new("half", ColumnType::plain(DataType::Float16), "");
+    let table = TableSchema::new("t", "", None, Scopes::SINGLE, Vec::new()).with_columns(vec![column]);
+    let batch = RecordBatch::try_new(table.arrow(), vec![halves]).unwrap();
+    for (text, rows) in [("half = 0", &[0, 1][..]), ("half >= 0 and half < 1", &[0, 1, 2]), ("half < 0", &[])] {
+        let holds = evaluate(&bind(&parse(text).unwrap(), &table).unwrap(), &batch).unwrap();
+        let found: Vec<usize> = (0..5).filter(|row| holds.is_valid(*row) && holds.value(*row)).collect();
         assert_eq!(found, rows, "{text}");
     }
 }

@@ -7,7 +7,7 @@ use arrow::datatypes::DataType;
 use super::super::things::{HERE, OTHER, Shape, THERE, at, part};
 use super::ranges::{divided, names, put, range, ranged, valued};
 use super::{good, many, ready, rows, same_rows, write};
-use crate::destination::WriteMode;
+use crate::destination::{MigrateMode, Part, WriteMode};
 use crate::error::{Class, Result};
 use crate::range::Bound;
 use crate::schema::TableSchema;
@@ -33,7 +33,7 @@ pub async fn units_that_are_no_more_are_pruned(subject: &dyn Subject) {
         let [table, other] =
             ["pruned", "pruned_not"].map(|name| shape.table(&format!("{name}_{shape:?}").to_lowercase()));
         let destination = ready(subject, &table, STALE).await;
-        good(destination.migrate(&[Arc::new(other.clone())], crate::destination::MigrateMode::Safe).await, "migrate");
+        good(destination.migrate(&[Arc::new(other.clone())], MigrateMode::Safe).await, "migrate");
         for (table, from, range) in
             [(&table, HERE, 0..3), (&table, THERE, 10..14), (&table, OTHER, 20..23), (&other, HERE, 30..33)]
         {
@@ -58,7 +58,8 @@ pub async fn units_that_are_no_more_are_pruned(subject: &dyn Subject) {
             assert!(done(prune(&table, 1).await, most));
             same_rows(&rows(subject, &table).await, &[many(0..2), many(20..23)].concat(), "pruned");
             same_rows(&rows(subject, &other).await, &many(30..33), "another table");
-            write(&*destination, part(&table, HERE, at(1), STALE), HERE, &[many(0..2)]).await;
+            let again = Part { resumed: true, ..part(&table, HERE, at(1), STALE) };
+            write(&*destination, again, HERE, &[many(0..2)]).await;
         }
         good(destination.close().await, "close");
         same_rows(&rows(subject, &table).await, &[many(0..2), many(20..23)].concat(), "closed");

@@ -134,6 +134,7 @@ fn kinds() -> Vec<(DataType, i64, fn(i64) -> Bound, [i64; 2])> {
         (times(TimeUnit::Second, None), 1, time, [-5, late]),
         (times(TimeUnit::Millisecond, Some("UTC")), 1_000, time, [-5, late]),
         (times(TimeUnit::Nanosecond, None), 1_000_000_000, time, [-5, late]),
+        (times(TimeUnit::Nanosecond, Some("UTC")), 1_000_000_000, time, [-5, late]),
     ]
 }
 
