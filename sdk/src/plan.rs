@@ -91,6 +91,11 @@ pub trait Dialect {
     /// The type that a column is stored as, as the target spells it when it is asked about a table.
     fn type_of(&self, kind: &ColumnType) -> String;
 
+    /// The same of a column, whose native type may say more.
+    fn type_of_column(&self, column: &Column) -> String {
+        self.type_of(&column.kind)
+    }
+
     /// Whether two spellings are one type.
     fn same_type(&self, found: &str, wanted: &str) -> bool {
         found == wanted
@@ -105,6 +110,11 @@ pub trait Dialect {
     fn widens(&self, found: &str, wanted: &ColumnType) -> bool {
         let _ = (found, wanted);
         false
+    }
+
+    /// The same of a column, whose native type may say more.
+    fn widens_to(&self, found: &str, wanted: &Column) -> bool {
+        self.widens(found, &wanted.kind)
     }
 
     /// Whether the target keeps keys. Where it does not, they are not compared.
@@ -125,7 +135,7 @@ pub fn compare(
     found: Option<&FoundTable>,
     mode: MigrateMode,
 ) -> TablePlan {
-    let typed = || schema.columns.iter().map(|column| (column.name.clone(), dialect.type_of(&column.kind))).collect();
+    let typed = || schema.columns.iter().map(|column| (column.name.clone(), dialect.type_of_column(column))).collect();
     let changes = match found {
         None => {
             let key = schema.key().into_iter().map(str::to_owned).collect();
@@ -145,8 +155,8 @@ fn misfit(dialect: &dyn Dialect, schema: &TableSchema, found: &FoundTable) -> Op
     let table = &schema.name;
     for column in &schema.columns {
         let Some(existing) = found.column(dialect, &column.name) else { continue };
-        let wanted = dialect.type_of(&column.kind);
-        if !dialect.same_type(&existing.kind, &wanted) && !dialect.widens(&existing.kind, &column.kind) {
+        let wanted = dialect.type_of_column(column);
+        if !dialect.same_type(&existing.kind, &wanted) && !dialect.widens_to(&existing.kind, column) {
             let has = if existing.kind.is_empty() { "no type" } else { existing.kind.as_str() };
             let name = &column.name;
             return Some(format!("table {table}, column {name}: {has} in the database, {wanted} in the source"));
@@ -162,7 +172,7 @@ fn misfit(dialect: &dyn Dialect, schema: &TableSchema, found: &FoundTable) -> Op
 fn in_place(dialect: &dyn Dialect, schema: &TableSchema, found: &FoundTable) -> Vec<Change> {
     let mut changes = Vec::new();
     for column in &schema.columns {
-        let kind = dialect.type_of(&column.kind);
+        let kind = dialect.type_of_column(column);
         match found.column(dialect, &column.name) {
             None => changes.push(Change::Add { column: column.name.clone(), kind }),
             Some(existing) if !dialect.same_type(&existing.kind, &kind) => {

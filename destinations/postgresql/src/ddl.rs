@@ -5,7 +5,7 @@ use headwater_sdk::sql::{list, on_conflict, quote, unit_columns};
 use headwater_sdk::text::fnv1a;
 use headwater_sdk::{Column, Error, Result, TableSchema};
 
-use crate::types::Kind;
+use crate::native::of_column;
 
 /// Longer names are cut by PostgreSQL without a word.
 const LONGEST: usize = 63;
@@ -51,7 +51,7 @@ pub fn create_table(schema: &TableSchema, fill: u32) -> String {
         .iter()
         .map(|column| {
             let not_null = if not_null(column) { " NOT NULL" } else { "" };
-            format!("{} {}{not_null}", quote(&column.name), Kind::of(&column.kind).sql())
+            format!("{} {}{not_null}", quote(&column.name), of_column(column).sql())
         })
         .collect();
     let key = schema.key();
@@ -94,11 +94,16 @@ pub fn order(schema: &TableSchema) -> &'static str {
 pub fn stage_columns(schema: &TableSchema) -> String {
     let columns = schema.columns.iter().enumerate();
     let mut columns: Vec<String> =
-        columns.map(|(index, column)| format!("c{index} {}", Kind::of(&column.kind).sql())).collect();
+        columns.map(|(index, column)| format!("c{index} {}", of_column(column).staged())).collect();
     if is_numbered(schema) {
         columns.push(format!("{NUMBER} bigint"));
     }
     columns.join(", ")
+}
+
+/// Whether rows can only be moved into the table: values of a type that comes as text are cast on the way.
+pub fn is_cast(schema: &TableSchema) -> bool {
+    schema.columns.iter().any(|column| of_column(column).is_cast())
 }
 
 /// `COPY` into a table of [`stage_columns`].
@@ -148,7 +153,8 @@ pub fn count_keys(schema: &TableSchema, stages: &[&str]) -> String {
 
 fn move_all(schema: &TableSchema, distinct: &str, stage: &str) -> String {
     let columns = list(schema.columns.iter().map(|column| &column.name));
-    let staged: Vec<String> = (0..schema.columns.len()).map(|index| format!("c{index}")).collect();
+    let staged = schema.columns.iter().enumerate();
+    let staged: Vec<String> = staged.map(|(index, column)| of_column(column).cast(&format!("c{index}"))).collect();
     format!("INSERT INTO {} ({columns}) SELECT {distinct}{} FROM {stage}", quote(&schema.name), staged.join(", "))
 }
 
@@ -159,7 +165,9 @@ pub fn unseen(schema: &TableSchema, stage: &str) -> String {
         .iter()
         .enumerate()
         .filter(|(_, column)| column.key)
-        .map(|(index, column)| format!("s.c{index} = t.{}", quote(&column.name)))
+        .map(|(index, column)| {
+            format!("{} = t.{}", of_column(column).cast(&format!("s.c{index}")), quote(&column.name))
+        })
         .collect();
     format!("NOT EXISTS (SELECT 1 FROM {stage} s WHERE {})", pairs.join(" AND "))
 }

@@ -11,10 +11,10 @@ use headwater_sdk::{Column, Part, Result, TableSchema};
 use crate::copy::send;
 use crate::ddl::copy_into;
 use crate::encode::Rows;
+use crate::native::of_column;
 use crate::publish::delete_of_unit;
 use crate::retry::Retry;
 use crate::server::Server;
-use crate::types::Kind;
 
 /// The temporary table of the rows' values.
 const NAMED: &str = "pg_temp.headwater_named";
@@ -29,8 +29,7 @@ pub async fn delete(server: &Arc<Server>, table: &TableSchema, matching: &Record
     let fields: Fields = columns.iter().map(|column| column.field()).collect();
     Rows::new(&fields, matching)?.write(None, &mut rows)?;
     let kinds = columns.iter().enumerate();
-    let kinds: Vec<String> =
-        kinds.map(|(index, column)| format!("c{index} {}", Kind::of(&column.kind).sql())).collect();
+    let kinds: Vec<String> = kinds.map(|(index, column)| format!("c{index} {}", of_column(column).staged())).collect();
     let mut lent = server.connection().await?;
     let explained = |error| server.explain(error);
     let transaction = lent.connection.client.transaction().await.map_err(explained)?;
@@ -83,7 +82,7 @@ fn statement(table: &TableSchema, columns: &[&Column], missing: &[bool]) -> Stri
         let name = quote(&column.name);
         match missing {
             true => format!("t.{name} IS NULL AND s.c{index} IS NULL"),
-            false => format!("t.{name} = s.c{index}"),
+            false => format!("t.{name} = {}", of_column(column).cast(&format!("s.c{index}"))),
         }
     });
     let equal = equal.collect::<Vec<_>>().join(" AND ");

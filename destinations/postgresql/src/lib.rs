@@ -25,6 +25,7 @@ mod encode;
 mod left;
 mod migrate;
 mod moving;
+mod native;
 mod part;
 mod publish;
 mod server;

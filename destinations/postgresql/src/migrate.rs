@@ -6,10 +6,11 @@ use std::sync::Arc;
 use headwater_sdk::destination::MigrateMode;
 use headwater_sdk::plan::{Change, Dialect, FoundColumn, FoundTable};
 use headwater_sdk::sql::quote;
-use headwater_sdk::{ColumnType, Result, TablePlan, TableSchema, plan};
+use headwater_sdk::{Column, ColumnType, Result, TablePlan, TableSchema, plan};
 use tokio_postgres::Transaction;
 
 use crate::ddl::{check_names, create_table, unit_index};
+use crate::native::of_column;
 use crate::server::Server;
 use crate::types::Kind;
 
@@ -30,8 +31,16 @@ impl Dialect for Types {
         Kind::of(kind).sql()
     }
 
+    fn type_of_column(&self, column: &Column) -> String {
+        of_column(column).sql()
+    }
+
     fn widens(&self, found: &str, wanted: &ColumnType) -> bool {
         Kind::of(wanted).widens(found)
+    }
+
+    fn widens_to(&self, found: &str, wanted: &Column) -> bool {
+        of_column(wanted).widens(found)
     }
 }
 

@@ -8,6 +8,7 @@ use headwater_sdk::rejects::sift;
 use headwater_sdk::{Class, Committed, Error, Outcome, Part, PartWriter, Rejects, Result, WriteMode, async_trait};
 
 use crate::buffer::{Buffer, Bundle};
+use crate::ddl::is_cast;
 use crate::moving::Moving;
 use crate::publish::Publish;
 use crate::retry::Retry;
@@ -47,6 +48,7 @@ impl Writer {
             && self.part.mode == WriteMode::Append
             && self.part.table.key().is_empty()
             && self.part.rejects.is_none()
+            && !is_cast(&self.part.table)
     }
 
     /// Sends the rows to where they wait, or where they belong.

@@ -13,7 +13,7 @@ use tokio_postgres::error::SqlState;
 
 use crate::buffer::Bundle;
 use crate::copy::{send, stage_rows};
-use crate::ddl::{copy, count_keys, publish, publish_anew, publish_unsorted, stage_columns, unseen};
+use crate::ddl::{copy, count_keys, is_cast, publish, publish_anew, publish_unsorted, stage_columns, unseen};
 use crate::moving::Moved;
 use crate::server::{Connection, Server};
 use crate::sift::{Failed, sift};
@@ -225,7 +225,7 @@ impl Publish<'_> {
         if self.bundle.count == 0 {
             return Ok(Staged::Moved(0));
         }
-        if table.key().is_empty() && !self.sifts {
+        if table.key().is_empty() && !self.sifts && !is_cast(table) {
             let sink = client.copy_in(&copy(table)).await?;
             return Ok(Staged::Moved(send(sink, self.bundle.bytes.clone()).await?));
         }

@@ -32,6 +32,24 @@ pub enum Kind {
     Macaddr,
     /// Of one dimension.
     Array(Box<Kind>),
+    /// JSON as it is written.
+    Json,
+    /// Hardware addresses of eight bytes, or of six.
+    Macaddr8,
+    /// Numbers of the system's objects.
+    Oid,
+    /// Decimal numbers of any length, which come as text.
+    AnyNumeric,
+    /// A type by its name and number, whose values are written as those of another.
+    Named {
+        sql: String,
+        oid: u32,
+        of: Box<Kind>,
+    },
+    /// A type whose values come as text, and are cast.
+    Cast {
+        sql: String,
+    },
 }
 
 impl Kind {
@@ -103,7 +121,35 @@ impl Kind {
             Self::Inet => "inet".to_owned(),
             Self::Macaddr => "macaddr".to_owned(),
             Self::Array(item) => format!("{}[]", item.sql()),
+            Self::Json => "json".to_owned(),
+            Self::Macaddr8 => "macaddr8".to_owned(),
+            Self::Oid => "oid".to_owned(),
+            Self::AnyNumeric => "numeric".to_owned(),
+            Self::Named { sql, .. } | Self::Cast { sql } => sql.clone(),
         }
+    }
+
+    /// The type that a column has while it waits to be moved.
+    pub fn staged(&self) -> String {
+        match self {
+            Self::Cast { .. } => Self::Text.sql(),
+            Self::Array(item) => format!("{}[]", item.staged()),
+            kind => kind.sql(),
+        }
+    }
+
+    /// Whether its values can be only moved from a column of another type.
+    pub fn is_cast(&self) -> bool {
+        match self {
+            Self::Cast { .. } => true,
+            Self::Array(item) => item.is_cast(),
+            _ => false,
+        }
+    }
+
+    /// A column of [`Kind::staged`] as a value of this type.
+    pub fn cast(&self, column: &str) -> String {
+        if self.is_cast() { format!("{column}::{}", self.sql()) } else { column.to_owned() }
     }
 
     /// The number of the type, as arrays in binary form name that of their items.
@@ -129,6 +175,12 @@ impl Kind {
             Self::Macaddr => 829,
             // Arrays are never items.
             Self::Array(_) => 2277,
+            Self::Json => 114,
+            Self::Macaddr8 => 774,
+            Self::Oid => 26,
+            Self::AnyNumeric => 1700,
+            Self::Named { oid, .. } => *oid,
+            Self::Cast { .. } => Self::Text.oid(),
         }
     }
 
@@ -142,6 +194,17 @@ impl Kind {
             Self::Int4 => from == "smallint",
             Self::Int8 => matches!(from, "smallint" | "integer"),
             Self::Float8 => from == "real",
+            Self::Named { sql, .. } => {
+                // More letters, or no bounds any more.
+                let letters = |text: &str| -> Option<u64> {
+                    match text.strip_prefix("character varying")? {
+                        "" => Some(u64::MAX),
+                        bounds => bounds.strip_prefix('(')?.strip_suffix(')')?.parse().ok(),
+                    }
+                };
+                let of_letters = letters(from).zip(letters(sql)).is_some_and(|(from, to)| from < to);
+                of_letters || sql == "numeric" && (numeric(from).is_some() || from == "bigint" || from == "integer")
+            }
             Self::Text => {
                 let of_text = from.starts_with("character varying") || from.starts_with("character(");
                 of_text && !from.ends_with("[]")

@@ -64,6 +64,12 @@ pub fn numeric(number: &str, scale: i8, out: &mut Vec<u8>) -> Result<(), String>
         whole.insert_str(0, &"0".repeat(behind + 1 - whole.len()));
     }
     let (front, back) = whole.split_at(whole.len() - behind);
+    put(negative, front, back, out);
+    Ok(())
+}
+
+/// The digits before and behind the point.
+fn put(negative: bool, front: &str, back: &str, out: &mut Vec<u8>) {
     // Groups of four digits on both sides of the point.
     let mut padded = "0".repeat((4 - front.len() % 4) % 4);
     padded.push_str(front);
@@ -83,10 +89,34 @@ pub fn numeric(number: &str, scale: i8, out: &mut Vec<u8>) -> Result<(), String>
     out.extend_from_slice(&(groups.len() as i16).to_be_bytes());
     out.extend_from_slice(&weight.to_be_bytes());
     out.extend_from_slice(&(if negative { 0x4000_u16 } else { 0 }).to_be_bytes());
-    out.extend_from_slice(&(behind as i16).to_be_bytes());
+    out.extend_from_slice(&(back.len() as i16).to_be_bytes());
     for group in groups {
         out.extend_from_slice(&group.to_be_bytes());
     }
+}
+
+/// A number as PostgreSQL writes it: `-12.50`, `NaN`, `Infinity`.
+pub fn numeric_of_text(text: &str, out: &mut Vec<u8>) -> Result<(), String> {
+    let special = match text {
+        "NaN" => Some(0xc000_u16),
+        "Infinity" => Some(0xd000),
+        "-Infinity" => Some(0xf000),
+        _ => None,
+    };
+    if let Some(sign) = special {
+        out.extend_from_slice(&[0; 4]);
+        out.extend_from_slice(&sign.to_be_bytes());
+        out.extend_from_slice(&[0; 2]);
+        return Ok(());
+    }
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let (whole, behind) = digits.split_once('.').unwrap_or((digits, ""));
+    let decimal = |digits: &str| digits.bytes().all(|digit| digit.is_ascii_digit());
+    // As many digits as PostgreSQL itself takes on either side.
+    if whole.is_empty() || !decimal(whole) || !decimal(behind) || whole.len() > 131_072 || behind.len() > 16_383 {
+        return Err(format!("{text} is no number as PostgreSQL writes it"));
+    }
+    put(text.starts_with('-'), whole, behind, out);
     Ok(())
 }
 

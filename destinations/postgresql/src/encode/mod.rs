@@ -11,10 +11,11 @@ use headwater_sdk::arrow::array::{Array, ArrayRef, RecordBatch};
 use headwater_sdk::arrow::buffer::NullBuffer;
 use headwater_sdk::arrow::datatypes::{FieldRef, Fields};
 use headwater_sdk::plain::{list_item, usual_list};
-use headwater_sdk::{ColumnType, Error, Extension, Result};
+use headwater_sdk::{Error, Result};
 
-use self::number::number;
-use self::text::{bytes, inet, json, mac, plain_text, text};
+use self::number::{any_numeric, number, oid};
+use self::text::{bytes, inet, json, json_as_it_is, mac, plain_text, text};
+use crate::native::of_field;
 use crate::types::Kind;
 
 /// What every stream begins with: a signature, no flags, no extension.
@@ -42,7 +43,7 @@ impl Rows {
     pub fn new(fields: &Fields, batch: &RecordBatch) -> Result<Self> {
         let columns = fields.iter().zip(batch.columns()).map(|(field, array)| {
             let failed = |error: Error| error.while_doing(format!("column {}", field.name()));
-            let write = writer(field, array).map_err(failed)?;
+            let write = writer(field, array, &of_field(field)).map_err(failed)?;
             Ok(Column { name: field.name().clone(), nulls: array.logical_nulls(), write })
         });
         Ok(Self { columns: columns.collect::<Result<_>>()?, rows: batch.num_rows() })
@@ -86,15 +87,18 @@ fn cell(
 }
 
 /// What writes the values of a column.
-fn writer(field: &FieldRef, array: &ArrayRef) -> Result<Write> {
-    let column = ColumnType { data_type: field.data_type().clone(), extension: Extension::of(field) };
-    match Kind::of(&column) {
-        Kind::Array(item) => list(field, array, &item),
+fn writer(field: &FieldRef, array: &ArrayRef, kind: &Kind) -> Result<Write> {
+    match kind {
+        Kind::Array(item) => list(field, array, item),
         Kind::Jsonb => Ok(json(plain_text(field, array)?)),
-        Kind::Uuid | Kind::Bytea => bytes(array),
+        Kind::Json => Ok(json_as_it_is(plain_text(field, array)?)),
+        Kind::Uuid | Kind::Bytea | Kind::Macaddr8 => bytes(array),
         Kind::Inet => Ok(inet(plain_text(field, array)?)),
         Kind::Macaddr => mac(array),
-        Kind::Text => text(field, array),
+        Kind::Text | Kind::Cast { .. } => text(field, array),
+        Kind::AnyNumeric => Ok(any_numeric(plain_text(field, array)?)),
+        Kind::Oid => oid(array),
+        Kind::Named { of, .. } => writer(field, array, of),
         _ => number(array),
     }
 }
@@ -106,7 +110,7 @@ fn wrong(error: impl std::fmt::Display) -> Error {
 fn list(field: &FieldRef, array: &ArrayRef, kind: &Kind) -> Result<Write> {
     let item = list_item(field.data_type()).ok_or_else(|| wrong("an array that is no list"))?;
     let list = usual_list(array)?;
-    let write = writer(item, list.values())?;
+    let write = writer(item, list.values(), kind)?;
     let nulls = list.values().logical_nulls();
     let oid = kind.oid();
     Ok(Box::new(move |row, out| {

@@ -1,7 +1,7 @@
 //! Numbers, dates and times.
 
 use headwater_sdk::Result;
-use headwater_sdk::arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray};
+use headwater_sdk::arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray, StringArray};
 use headwater_sdk::arrow::compute::{CastOptions, cast_with_options};
 use headwater_sdk::arrow::datatypes::{
     DataType, Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type,
@@ -11,7 +11,7 @@ use headwater_sdk::arrow::datatypes::{
     TimestampNanosecondType, TimestampSecondType, UInt64Type,
 };
 
-use super::decimal::{decimal, numeric};
+use super::decimal::{decimal, numeric, numeric_of_text};
 use super::{Write, wrong};
 
 /// Days from 1970-01-01 to 2000-01-01, where PostgreSQL begins to count.
@@ -74,8 +74,13 @@ fn beyond() -> String {
     "a time is beyond what PostgreSQL can store".to_owned()
 }
 
-/// Microseconds since 1970, or none where they are too many.
-fn put_time(micros: Option<i64>, out: &mut Vec<u8>) -> Result<(), String> {
+/// Microseconds since 1970, or none where they are too many. The first and the last value of a type, `time`, are the
+/// infinite ones.
+fn put_time(time: i64, micros: Option<i64>, out: &mut Vec<u8>) -> Result<(), String> {
+    if matches!(time, i64::MIN | i64::MAX) {
+        out.extend_from_slice(&time.to_be_bytes());
+        return Ok(());
+    }
     let micros = micros.and_then(|micros| micros.checked_sub(MICROS)).filter(|micros| TIMES.contains(micros));
     let micros = micros.ok_or_else(beyond)?;
     out.extend_from_slice(&micros.to_be_bytes());
@@ -120,7 +125,8 @@ pub fn number(array: &ArrayRef) -> Result<Write> {
         }
         DataType::Date32 => each::<Date32Type>(array, put_date),
         DataType::Date64 => each::<Date64Type>(array, |millis, out| {
-            put_date(i32::try_from(millis.div_euclid(86_400_000)).map_err(|_| beyond())?, out)
+            let days = i32::try_from(millis.div_euclid(86_400_000)).ok().filter(|days| DATES.contains(days));
+            put_date(days.ok_or_else(beyond)?, out)
         }),
         DataType::Time32(_) | DataType::Time64(_) => cast_each::<Time64MicrosecondType>(array, |micros, out| {
             if !(0..=86_400_000_000).contains(&micros) {
@@ -130,13 +136,13 @@ pub fn number(array: &ArrayRef) -> Result<Write> {
             Ok(())
         }),
         DataType::Timestamp(unit, _) => match unit {
-            TimeUnit::Second => each::<TimestampSecondType>(array, |t, out| put_time(t.checked_mul(1_000_000), out)),
+            TimeUnit::Second => each::<TimestampSecondType>(array, |t, out| put_time(t, t.checked_mul(1_000_000), out)),
             TimeUnit::Millisecond => {
-                each::<TimestampMillisecondType>(array, |t, out| put_time(t.checked_mul(1000), out))
+                each::<TimestampMillisecondType>(array, |t, out| put_time(t, t.checked_mul(1000), out))
             }
-            TimeUnit::Microsecond => each::<TimestampMicrosecondType>(array, |t, out| put_time(Some(t), out)),
+            TimeUnit::Microsecond => each::<TimestampMicrosecondType>(array, |t, out| put_time(t, Some(t), out)),
             TimeUnit::Nanosecond => {
-                each::<TimestampNanosecondType>(array, |t, out| put_time(Some(t.div_euclid(1000)), out))
+                each::<TimestampNanosecondType>(array, |t, out| put_time(0, Some(t.div_euclid(1000)), out))
             }
         },
         DataType::Duration(unit) => match unit {
@@ -164,8 +170,29 @@ pub fn number(array: &ArrayRef) -> Result<Write> {
     }
 }
 
+/// Days since 1970. The first and the last value are the infinite ones.
 fn put_date(days: i32, out: &mut Vec<u8>) -> Result<(), String> {
+    if matches!(days, i32::MIN | i32::MAX) {
+        out.extend_from_slice(&days.to_be_bytes());
+        return Ok(());
+    }
     let days = days.checked_sub(DAYS).filter(|days| DATES.contains(days)).ok_or_else(beyond)?;
     out.extend_from_slice(&days.to_be_bytes());
     Ok(())
+}
+
+/// Decimal numbers of any length, as text.
+pub fn any_numeric(array: StringArray) -> Write {
+    Box::new(move |row, out| numeric_of_text(array.value(row), out))
+}
+
+/// Numbers of the system's objects.
+pub fn oid(array: &ArrayRef) -> Result<Write> {
+    each::<Int64Type>(array, |value, out| match u32::try_from(value) {
+        Ok(oid) => {
+            out.extend_from_slice(&oid.to_be_bytes());
+            Ok(())
+        }
+        Err(_) => Err(format!("{value} is no `oid`")),
+    })
 }

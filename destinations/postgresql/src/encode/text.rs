@@ -63,6 +63,11 @@ pub fn json(array: StringArray) -> Write {
     })
 }
 
+/// JSON text for a column of `json`, which keeps it as it is.
+pub fn json_as_it_is(array: StringArray) -> Write {
+    Box::new(move |row, out| put_text(array.value(row), out))
+}
+
 /// Whether JSON has the escape of U+0000, rather than an escaped backslash before `u0000`.
 fn names_nul(text: &str) -> bool {
     let backslashes = |end: usize| text.as_bytes()[..end].iter().rev().take_while(|byte| **byte == b'\\').count();
