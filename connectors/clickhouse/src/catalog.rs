@@ -17,6 +17,7 @@ const UNREADABLE: [&str; 9] =
 pub struct Found {
     pub database: String,
     pub name: String,
+    pub engine: String,
     pub comment: String,
     pub columns: Vec<FoundColumn>,
 }
@@ -37,7 +38,7 @@ pub async fn tables(server: &Server, all: bool) -> Result<Vec<Found>> {
     let engines = UNREADABLE.map(literal).join(", ");
     // What a materialised view keeps its rows in is read through the view.
     let tables = format!(
-        "SELECT database, name, comment FROM system.tables WHERE {of} AND NOT is_temporary AND engine NOT IN ({engines}) \
+        "SELECT database, name, engine, comment FROM system.tables WHERE {of} AND NOT is_temporary AND engine NOT IN ({engines}) \
          AND NOT startsWith(name, '.inner') ORDER BY database, name"
     );
     // The values of these are made when they are asked for, or cannot be asked for.
@@ -50,11 +51,11 @@ pub async fn tables(server: &Server, all: bool) -> Result<Vec<Found>> {
         let Ok([database, table, name, kind, comment]) = <[String; 5]>::try_from(row) else { continue };
         by_table.entry((database, table)).or_default().push(FoundColumn { name, kind, comment });
     }
-    let rows = server.rows(&tables).await?.into_iter().filter_map(|row| <[String; 3]>::try_from(row).ok());
+    let rows = server.rows(&tables).await?.into_iter().filter_map(|row| <[String; 4]>::try_from(row).ok());
     Ok(rows
-        .filter_map(|[database, name, comment]| {
+        .filter_map(|[database, name, engine, comment]| {
             let (_, columns) = by_table.remove_entry(&(database.clone(), name.clone()))?;
-            Some(Found { database, name, comment, columns })
+            Some(Found { database, name, engine, comment, columns })
         })
         .collect())
 }

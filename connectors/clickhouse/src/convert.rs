@@ -10,8 +10,8 @@ use headwater_sdk::arrow::array::{
 };
 use headwater_sdk::arrow::compute::cast;
 use headwater_sdk::arrow::datatypes::{
-    ArrowTimestampType, DataType, FieldRef, Int64Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampNanosecondType, TimestampSecondType, UInt32Type, i256,
+    ArrowTimestampType, DataType, Decimal128Type, Decimal256Type, FieldRef, Int64Type, TimeUnit,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt32Type, i256,
 };
 use headwater_sdk::{Error, Result};
 
@@ -26,7 +26,7 @@ pub fn convert(kind: &Kind, array: &ArrayRef) -> Result<ArrayRef> {
     let found = array.data_type();
     let same = || Ok(Arc::clone(array));
     Ok(match (kind, found) {
-        (Kind::Same(kind), _) if kind == found => return same(),
+        (Kind::Same(kind), _) if kind == found => digits(array).map(|()| Arc::clone(array))?,
         (Kind::Same(DataType::Binary), DataType::Utf8) => cast(array, &DataType::Binary).map_err(wrong)?,
         (Kind::Text, DataType::Utf8) | (Kind::Date, DataType::Date32) => return same(),
         (Kind::Text, DataType::Binary) => Arc::new(text(array)?),
@@ -98,6 +98,20 @@ fn text(array: &ArrayRef) -> Result<StringArray> {
     StringArray::try_from_binary(array.as_binary::<i32>().clone()).map_err(|_| {
         wrong("a text is not UTF-8; say `type: binary` for the column, or `strings: binary` for all of them")
     })
+}
+
+/// Makes sure that decimals have no more digits than their type, which the server does not.
+fn digits(array: &ArrayRef) -> Result<()> {
+    match array.data_type() {
+        DataType::Decimal128(precision, _) => {
+            array.as_primitive::<Decimal128Type>().validate_decimal_precision(*precision)
+        }
+        DataType::Decimal256(precision, _) => {
+            array.as_primitive::<Decimal256Type>().validate_decimal_precision(*precision)
+        }
+        _ => Ok(()),
+    }
+    .map_err(|error| wrong(format!("a number has more digits than its type: {error}")))
 }
 
 fn wide(array: &ArrayRef, signed: bool) -> Result<ArrayRef> {

@@ -13,7 +13,7 @@ use headwater_sdk::{Column, Error, Scopes, Selection, TableSchema, Undiscovered,
 
 use crate::catalog::{self, Found};
 use crate::divide::{Division, division};
-use crate::kind::{CHOICES, Kind, chosen, map};
+use crate::kind::{CHOICES, Kind, can_become, chosen, map};
 use crate::spec::{ColumnSpec, Options, TableSpec};
 use crate::types::Type;
 
@@ -173,6 +173,12 @@ fn table(
             Some((text, None)) => {
                 let help = Some(format!("the types are {CHOICES}"));
                 mistakes.add(&[at[0], at[1], "type"], format!("`{text}` is no type that can be asked for"), help);
+                continue;
+            }
+            Some((text, Some((kind, _)))) if !can_become(&own_kind, &kind) => {
+                let help = "choose `utf8`, or a type that has room for all of its values";
+                let message = format!("values of {} cannot all be `{text}`", own_kind.text);
+                mistakes.add(&[at[0], at[1], "type"], message, Some(help.to_owned()));
                 continue;
             }
             Some((_, Some((kind, target)))) => {

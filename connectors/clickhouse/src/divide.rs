@@ -12,6 +12,7 @@ use crate::axis::{Axis, Step};
 use crate::catalog::Found;
 use crate::discover::{Mistakes, ReadColumn, Readable, unknown};
 use crate::spec::{By, Divide};
+use crate::types::Type;
 
 /// More units than these of one table are taken for a mistake.
 const MOST: usize = 10_000;
@@ -68,7 +69,14 @@ pub fn division(found: &Found, divide: Option<&Divide>, columns: &[ReadColumn], 
         }
     }
     match divide.by {
-        By::Partition => Division::Partition,
+        By::Partition => {
+            if !found.engine.ends_with("MergeTree") {
+                let message = format!("{} is of engine {}, which has no partitions", found.name, found.engine);
+                let help = "tables of the MergeTree family have; others can be divided `by: range` or `by: hash`";
+                mistakes.add(&["divide", "by"], message, Some(help.to_owned()));
+            }
+            Division::Partition
+        }
         By::Range => range(found, divide, columns, mistakes).unwrap_or(Division::Whole),
         By::Hash => hash(found, divide, columns, mistakes).unwrap_or(Division::Whole),
     }
@@ -167,11 +175,22 @@ fn hash(found: &Found, divide: &Divide, columns: &[ReadColumn], mistakes: &mut M
         let message = format!("`by: hash` needs `parts`, of which there are 1 to {MOST}");
         mistakes.add(&["divide"], message, None);
     }
-    // A text is there for every value of every type, and a hash of nothing would be nothing.
-    let texts = named.iter().map(|(_, name)| format!("ifNull(toString({}), '')", quote(name)));
-    let texts: Vec<String> = texts.collect();
+    let texts: Vec<String> = columns
+        .iter()
+        .filter(|column| named.iter().any(|(_, name)| **name == column.own))
+        .map(|column| match !column.nullable && is_hashed(&column.own_kind) {
+            true => quote(&column.own),
+            // A text is there for every value of every type, and a hash of a missing one would be missing.
+            false => format!("ifNull(toString({}), '')", quote(&column.own)),
+        })
+        .collect();
     let hash = format!("cityHash64({})", texts.join(", "));
     (mistakes.found.len() == before).then_some(Division::Hash { hash, parts })
+}
+
+/// Whether values of a type, none of which are missing, have a hash as they are.
+fn is_hashed(kind: &Type) -> bool {
+    matches!(kind.name.as_str(), "String" | "UUID") || Axis::of(kind).is_some_and(|_| !kind.text.contains("Nullable("))
 }
 
 /// The units of a table.

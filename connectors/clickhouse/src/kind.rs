@@ -286,6 +286,39 @@ pub fn chosen(name: &str) -> Option<(Kind, String)> {
     }
 }
 
+/// Whether the server casts values of a type into those of a chosen one, or says that one does not fit. Elsewhere it would
+/// cut digits, or make a value up.
+pub fn can_become(from: &Type, to: &Kind) -> bool {
+    match from.name.as_str() {
+        "Nullable" | "LowCardinality" => return from.inner(0).is_some_and(|inner| can_become(&inner, to)),
+        "SimpleAggregateFunction" => return from.inner(1).is_some_and(|inner| can_become(&inner, to)),
+        _ => {}
+    }
+    let name = from.name.as_str();
+    let number = name.strip_prefix("UInt").or_else(|| name.strip_prefix("Int"));
+    let bits: Option<u16> = number.and_then(|bits| bits.parse().ok());
+    let is = |names: &[&str]| names.contains(&name);
+    match to {
+        Kind::Text | Kind::Json | Kind::Same(DataType::Binary) => true,
+        Kind::Uuid => is(&["String", "UUID"]),
+        Kind::Date => is(&["Date", "Date32"]),
+        Kind::Local => can_become(from, &Kind::Time(TimeUnit::Microsecond)),
+        Kind::Time(unit) => match from.number::<u8>(0) {
+            Some(digits) if name == "DateTime64" => digits <= 3 * (*unit as u8),
+            _ => is(&["Date", "Date32", "DateTime"]),
+        },
+        Kind::Same(DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale)) => match from.number::<i8>(1) {
+            Some(digits) if name == "Decimal" => digits <= *scale,
+            _ => bits.is_some_and(|bits| bits <= 64),
+        },
+        Kind::Same(DataType::Boolean) => is(&["Bool", "UInt8"]),
+        Kind::Same(kind) => {
+            bits.is_some() || is(&["Float32", "Float64", "Bool", "String"]) || kind.is_floating() && name == "Decimal"
+        }
+        _ => false,
+    }
+}
+
 /// The names that [`chosen`] takes, for whoever has written another.
 pub const CHOICES: &str = "bool, int8 to int64, uint8 to uint64, float32, float64, decimal(P, S), utf8, binary, json, uuid, \
                            date32, timestamp[s|ms|us|ns, UTC] and timestamp[us]";
@@ -320,6 +353,32 @@ mod tests {
             mapped(nested).1.as_deref(),
             Some("Array(Tuple(`a b` String, `c` Map(LowCardinality(String), IPv4)))")
         );
+    }
+
+    #[test]
+    fn no_type_is_chosen_that_would_lose_something() {
+        for (from, to, can) in [
+            ("Nullable(Int64)", "int8", true),
+            ("Int256", "int8", true),
+            ("Int128", "decimal(20, 0)", false),
+            ("Float64", "decimal(20, 0)", false),
+            ("Decimal(9, 2)", "decimal(20, 2)", true),
+            ("Decimal(9, 2)", "decimal(20, 1)", false),
+            ("Decimal(9, 2)", "int64", false),
+            ("Decimal(9, 2)", "float64", true),
+            ("String", "date32", false),
+            ("LowCardinality(String)", "int64", true),
+            ("DateTime64(4)", "timestamp[ms, UTC]", false),
+            ("DateTime64(6, 'UTC')", "timestamp[us]", true),
+            ("DateTime", "timestamp[s, UTC]", true),
+            ("DateTime", "date32", false),
+            ("Array(Int8)", "utf8", true),
+            ("Array(Int8)", "int8", false),
+            ("IntervalDay", "int8", false),
+        ] {
+            let chosen = chosen(to).map(|(kind, _)| can_become(&Type::parse(from), &kind));
+            assert_eq!(chosen, Some(can), "{from} as {to}");
+        }
     }
 
     #[test]

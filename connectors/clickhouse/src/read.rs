@@ -132,9 +132,11 @@ impl Answer<'_> {
             }
         });
         let columns: Vec<_> = columns.collect::<Result<_>>()?;
-        let bytes: usize = columns.iter().map(|array| array.get_array_memory_size()).sum();
-        let batches =
-            rows.div_ceil(self.options.rows).max(bytes / self.options.bytes.saturating_mul(2)).clamp(1, rows.max(1));
+        let bytes: usize = columns.iter().map(|array| array.to_data().get_slice_memory_size().unwrap_or(0)).sum();
+        // The server goes by what it knows of the rows before, and may be somewhat over it.
+        let limit = self.options.bytes;
+        let by_bytes = if bytes / 2 > limit { bytes.div_ceil(limit) } else { 1 };
+        let batches = rows.div_ceil(self.options.rows).max(by_bytes).clamp(1, rows.max(1));
         let most = rows.div_ceil(batches).max(1);
         for first in (0..rows).step_by(most) {
             let count = most.min(rows - first);

@@ -225,6 +225,7 @@ async fn mistakes_are_told_with_their_places() {
         (columns("id", named("name")), "columns.name.name", "there is a column `name` already", ""),
         (columns("id", named("_cq_sync_time")), "columns.id.name", "`_cq_sync_time` already", ""),
         (columns("id", typed("integer")), "columns.id.type", "`integer` is no type", "int8 to int64"),
+        (columns("name", typed("date32")), "columns.name.type", "String cannot all be `date32`", "`utf8`"),
         (keyed(&["id", "di"]), "key.1", "there is no column `di`", ""),
         (keyed(&["id", "id"]), "key.1", "named twice", ""),
         (keyed(&["maybe"]), "key.0", "values of `maybe` may be missing", "nullable: false"),
@@ -257,6 +258,9 @@ async fn mistakes_are_told_with_their_places() {
         assert!(first.message.contains(message), "{first:?}");
         assert!(first.help.as_deref().unwrap_or_default().contains(help), "{first:?}");
     }
+    server.run("CREATE VIEW v AS SELECT id FROM n").await;
+    let view = wrong(server.spec_of("v", divided(DIVIDE))).await;
+    assert_eq!((view[0].at.join("."), view[0].help.is_some()), ("tables.v.divide.by".to_owned(), true), "{view:?}");
     let lacking = wrong(server.spec_of("inventory.m", TableSpec::default())).await;
     assert_eq!(lacking[0].at, ["tables", "inventory.m"]);
     assert!(lacking[0].message.contains("no table `inventory.m`"), "{lacking:?}");

@@ -205,7 +205,7 @@ async fn columns_are_what_the_spec_says() {
             "id".to_owned(),
             ColumnSpec { name: Some("ID".to_owned()), field_id: Some(7), nullable: Some(true), ..column("int32") },
         ),
-        ("price".to_owned(), column("decimal(20, 6)")),
+        ("price".to_owned(), column("decimal(8, 6)")),
         ("at".to_owned(), column("timestamp[us]")),
         ("code".to_owned(), column("utf8")),
         ("number".to_owned(), column("uint16")),
@@ -224,7 +224,7 @@ async fn columns_are_what_the_spec_says() {
         .collect();
     assert_eq!(
         shown,
-        ["ID int32 null", "price decimal128(20, 6)", "at timestamp[us]", "code utf8", "number uint16", "maybe int64"]
+        ["ID int32 null", "price decimal128(8, 6)", "at timestamp[us]", "code utf8", "number uint16", "maybe int64"]
     );
     assert_eq!(schema.column("ID").unwrap().field_id, Some(7));
     let texts: Vec<String> = all.texts()[0].iter().flatten().cloned().collect();
@@ -234,6 +234,7 @@ async fn columns_are_what_the_spec_says() {
         ("(3000000000, 1, 0, 'ab', '1', 5)", "t"),
         ("(1, 1, 0, 'ab', '70000', 5)", "t"),
         ("(1, 1, 0, 'ab', 'x', 5)", "x"),
+        ("(1, 123, 0, 'ab', '1', 5)", "column price: a number has more digits"),
         ("(1, 1, 0, 'ab', '1', NULL)", "column maybe: 1 of 1 values are missing"),
     ] {
         server.run("TRUNCATE TABLE t").await;

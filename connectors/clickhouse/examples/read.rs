@@ -1,6 +1,6 @@
 //! How fast rows are read, of a table or view, and how much memory that takes. Rows are discarded.
 //!
-//! `cargo run --release -p headwater-clickhouse-source --example rows -- URL TABLE [none|zstd] [ROWS_PER_BATCH]`
+//! `cargo run --release -p headwater-clickhouse-source --example read -- URL TABLE [none|zstd] [ROWS_PER_BATCH]`
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::time::Instant;
 use headwater_clickhouse_source::{Compression, Spec, connector};
 use headwater_sdk::connector::all_wanted;
 use headwater_sdk::futures::StreamExt;
+use headwater_sdk::memory::held;
 use headwater_sdk::unit::UnitRun;
 use headwater_sdk::{Budget, Calls, Connector, Found, Message, Selection, Timestamp};
 
@@ -51,7 +52,7 @@ async fn main() {
                 match message {
                     Message::Batch(_, batch, _) => {
                         (rows, batches) = (rows + batch.num_rows(), batches + 1);
-                        bytes += batch.get_array_memory_size();
+                        bytes += held(&batch);
                     }
                     Message::Failure(_, error) => println!("{error}"),
                     Message::Checkpoint(_) => {}
