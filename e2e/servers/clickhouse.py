@@ -7,18 +7,21 @@ the first line of standard output. Standard input is the leash: when it ends, be
 whatever reason, the server is gone too. Until then each line of it is an order, and each order is answered with a line on
 standard output:
 
-    fail-after TEXT N      carry out the next N statements in which TEXT stands, and drop the connection without an answer
+    fail-after TEXT N      carry out the next N statements in which TEXT stands, and drop the connection without an answer,
+                           or after the first rows of it
     fail-before TEXT N     drop the connection of the next N statements in which TEXT stands, without carrying them out
     leave TEXT N           drop the connection of the next N statements in which TEXT stands, and carry them out a second later
+    plain-exceptions       write an exception that comes after the first rows as older versions do: as text behind them
     never                  forget these orders
 
 Users are `headwater`, whose password is PASSWORD, and `reader`, with the same password, who may change nothing. Neither has
-a grant for the tables of `system` that need one. What is here is the way from a request to the engine, and what the engine
+a grant for the tables of `system` that need one. Rows in the format ArrowStream are sent while they are read. What is here is the way from a request to the engine, and what the engine
 leaves to its server: users, and that no two statements with the same id run at once. Statements, settings and errors are
 the engine's own. Source: <https://clickhouse.com/docs/interfaces/http>.
 """
 
 import base64
+import contextlib
 import gzip
 import json
 import os
@@ -60,6 +63,10 @@ OWN = {
 # An INSERT whose rows stand behind it in a binary format.
 INSERT = re.compile(rb"\s*(INSERT\b.*?)\bFORMAT\s+(ArrowStream|Arrow|Parquet|Native|RowBinary)[ \t]*\r?\n", re.I | re.S)
 
+# A query whose rows are sent while they are read.
+STREAM = re.compile(rb"\s*(SELECT\b.*)\bFORMAT\s+ArrowStream\s*\Z", re.I | re.S)
+END = b"\xff\xff\xff\xff\0\0\0\0"
+
 # Codes of exceptions that have another status than 500.
 STATUS = {194: 401, 516: 403, 497: 403, 164: 403, 60: 404, 81: 404, 62: 400, 47: 400, 36: 400, 46: 404, 115: 404}
 
@@ -74,6 +81,7 @@ class Orders:
     def __init__(self):
         self.lock = threading.Lock()
         self.failures = []
+        self.plain = False
 
     def take(self, when, statement):
         with self.lock:
@@ -93,6 +101,10 @@ class Orders:
         if words == ["never"]:
             with self.lock:
                 self.failures = []
+                self.plain = False
+            return "ok"
+        if words == ["plain-exceptions"]:
+            self.plain = True
             return "ok"
         return f"unknown order: {line}"
 
@@ -129,20 +141,8 @@ class Engine:
 
     def run(self, statement, parameters, reads_only):
         """Carries out a statement in a connection of its own, so that its settings end with it."""
-        connection = chdb.connect(self.folder)
+        connection, values = self.connection(parameters, reads_only)
         try:
-            if database := parameters.get("database"):
-                connection.query(f"USE `{database.replace(chr(92), chr(92) * 2).replace('`', chr(92) + '`')}`")
-            values = {}
-            for name, value in parameters.items():
-                if name.startswith("param_"):
-                    values[name.removeprefix("param_")] = value
-                elif name not in OWN:
-                    if not re.fullmatch(r"\w+", name):
-                        raise RuntimeError(f"Code: 115. DB::Exception: Unknown setting '{name}'. (UNKNOWN_SETTING)")
-                    connection.query(f"SET {name} = {literal(value)}")
-            if reads_only:
-                connection.query("SET readonly = 1")
             rows = INSERT.match(statement)
             if not rows:
                 return self.text(connection, statement.decode(), parameters, values)
@@ -154,6 +154,49 @@ class Engine:
                 return self.text(connection, insert, parameters, values)
         finally:
             connection.close()
+
+    def connection(self, parameters, reads_only):
+        """A connection with the settings of a request, and the values of the query's own parameters."""
+        connection, values = chdb.connect(self.folder), {}
+        try:
+            if database := parameters.get("database"):
+                connection.query(f"USE `{database.replace(chr(92), chr(92) * 2).replace('`', chr(92) + '`')}`")
+            for name, value in parameters.items():
+                if name.startswith("param_"):
+                    values[name.removeprefix("param_")] = value
+                elif name not in OWN:
+                    if not re.fullmatch(r"\w+", name):
+                        raise RuntimeError(f"Code: 115. DB::Exception: Unknown setting '{name}'. (UNKNOWN_SETTING)")
+                    connection.query(f"SET {name} = {literal(value)}")
+            if reads_only:
+                connection.query("SET readonly = 1")
+        except BaseException:
+            connection.close()
+            raise
+        return connection, values
+
+    def stream(self, query, parameters, reads_only):
+        """Yields the rows of a query while they are read, as one Arrow stream."""
+        connection, values = self.connection(parameters, reads_only)
+        try:
+            pieces = connection.send_query(query, "ArrowStream", params=values)
+            try:
+                first = True
+                while piece := self.piece(pieces):
+                    # The engine makes each piece a stream of its own.
+                    start = 0 if first else 8 + int.from_bytes(piece[4:8], "little")
+                    yield piece[start:].removesuffix(END)
+                    first = False
+            finally:
+                pieces.close()
+            yield self.text(connection, query + " FORMAT ArrowStream", parameters, values) if first else END
+        finally:
+            connection.close()
+
+    @staticmethod
+    def piece(pieces):
+        piece = pieces.fetch()
+        return bytes(piece.bytes() or b"") if piece is not None else b""
 
     @staticmethod
     def text(connection, statement, parameters, values):
@@ -197,7 +240,45 @@ class Handler(BaseHTTPRequestHandler):
         code, message = (int(found.group(1)), found.group(2)) if found else (1002, text)
         message = message.split(" (version ")[0]
         text = f"Code: {code}. DB::Exception: {message} (version {ENGINE.version} (official build))\n"
-        self.answer(STATUS.get(code, 500), text.encode(), [("X-ClickHouse-Exception-Code", str(code))])
+        return code, text.encode()
+
+    def fail(self, text):
+        code, text = self.exception(text)
+        self.answer(STATUS.get(code, 500), text, [("X-ClickHouse-Exception-Code", str(code))])
+
+    def chunk(self, piece):
+        self.wfile.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
+
+    def answer_stream(self, pieces, cut):
+        """Sends rows while they come. Nothing is sent before the first of them, so that an error until then is an answer."""
+        first = next(pieces)
+        tag = base64.b32encode(os.urandom(10)).decode().lower()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/vnd.apache.arrow.stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.send_header("X-ClickHouse-Exception-Tag", tag)
+        self.end_headers()
+        self.chunk(first)
+        if cut:
+            self.close_connection = True
+            return
+        try:
+            for piece in pieces:
+                self.chunk(piece)
+        except (ConnectionError, ssl.SSLError):
+            self.close_connection = True
+            return
+        except Exception as error:
+            _, text = self.exception(str(error))
+            if ORDERS.plain:
+                self.chunk(text)
+            else:
+                # The last chunk, which is empty, is not sent.
+                marked = f"{tag}\r\n".encode() + text + f"\r\n{len(text)} {tag}".encode()
+                self.chunk(b"\r\n__exception__\r\n" + marked + b"\r\n__exception__\r\n")
+                self.close_connection = True
+                return
+        self.wfile.write(b"0\r\n\r\n")
 
     def who(self, parameters):
         user = self.headers.get("X-ClickHouse-User")
@@ -229,7 +310,7 @@ class Handler(BaseHTTPRequestHandler):
         user = self.who(parameters)
         if user is None:
             name = self.headers.get("X-ClickHouse-User") or parameters.get("user", "default")
-            return self.exception(
+            return self.fail(
                 f"Code: 516. DB::Exception: {name}: Authentication failed: password is incorrect, or there is no "
                 "user with such name. (AUTHENTICATION_FAILED)"
             )
@@ -243,13 +324,13 @@ class Handler(BaseHTTPRequestHandler):
         head = (INSERT.match(statement) or [statement])[0]
         for table in OF_THE_SYSTEM.findall(head):
             if table.decode() not in OPEN:
-                return self.exception(
+                return self.fail(
                     f"Code: 497. DB::Exception: {user}: Not enough privileges. To execute this query, it's necessary to "
                     f"have the grant SELECT ON system.{table.decode()}. (ACCESS_DENIED)"
                 )
         name = parameters.get("query_id")
         if not RUNNING.begin(name):
-            return self.exception(
+            return self.fail(
                 f"Code: 216. DB::Exception: Query with id = {name} is already running. "
                 "(QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING)"
             )
@@ -259,9 +340,15 @@ class Handler(BaseHTTPRequestHandler):
             threading.Thread(target=later, args=(run, name), daemon=True).start()
             return
         try:
+            streamed = STREAM.match(statement) if parameters.get("wait_end_of_query") != "1" else None
+            if streamed:
+                query = streamed.group(1).decode()
+                pieces = ENGINE.stream(query, parameters, reads_only or user == "reader")
+                with contextlib.closing(pieces):
+                    return self.answer_stream(pieces, ORDERS.take("fail-after", statement))
             answer = run()
         except Exception as error:
-            return self.exception(str(error))
+            return self.fail(str(error))
         finally:
             RUNNING.end(name)
         if ORDERS.take("fail-after", statement):

@@ -95,6 +95,7 @@ impl Registry {
             sources: vec![
                 #[cfg(feature = "aws")]
                 Builtin::new("aws", headwater_aws::connector),
+                Builtin::new("clickhouse", headwater_clickhouse_source::connector),
                 Builtin::new("postgresql", headwater_postgresql_source::connector),
                 Builtin::new("xkcd", headwater_xkcd::connector),
             ],

@@ -10,10 +10,13 @@
 //! Pages are admitted by depth: a child table's may fill what its parents' may not, and the first at a depth is always
 //! admitted. A page waits only for deeper ones, so no wait is for ever.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use arrow::array::{Array, ArrayData, RecordBatch};
+use arrow::buffer::Buffer;
 use tokio::sync::Notify;
 
 /// Depths that are told apart; what is deeper counts as the deepest.
@@ -24,6 +27,19 @@ const LONG: Duration = Duration::from_millis(500);
 
 /// The budget where the user names none.
 pub const DEFAULT: u64 = 512 << 20;
+
+/// The memory that a batch holds: what several of its columns lie in, such as one message of an Arrow stream, counts once.
+pub fn held(batch: &RecordBatch) -> u64 {
+    fn add(data: &ArrayData, seen: &mut HashSet<usize>) -> usize {
+        let nulls = data.nulls().map(|nulls| nulls.buffer());
+        let buffers =
+            data.buffers().iter().chain(nulls).filter(|buffer| seen.insert(buffer.data_ptr().as_ptr() as usize));
+        let own: usize = buffers.map(Buffer::capacity).sum();
+        own + data.child_data().iter().map(|child| add(child, seen)).sum::<usize>()
+    }
+    let mut seen = HashSet::new();
+    batch.columns().iter().map(|column| add(&column.to_data(), &mut seen)).sum::<usize>() as u64
+}
 
 /// A number of bytes for a whole run. Clones share it.
 #[derive(Clone, Debug)]
@@ -235,10 +251,23 @@ impl Drop for Lease {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use arrow::array::Int64Array;
 
     async fn admitted(budget: &Budget, bytes: u64, depth: usize) -> Option<Lease> {
         let admitted = budget.admit(bytes, depth, async {});
         tokio::time::timeout(Duration::from_millis(20), admitted).await.ok().map(|(lease, _)| lease)
+    }
+
+    #[test]
+    fn what_columns_share_counts_once() {
+        let numbers = |array: Int64Array| Arc::new(array) as _;
+        let whole = Int64Array::from_iter_values(0..1000);
+        let columns = [("a", numbers(whole.slice(0, 500))), ("b", numbers(whole.slice(500, 500)))];
+        let shared = RecordBatch::try_from_iter(columns).expect("they are of one length");
+        assert!((8000..8200).contains(&held(&shared)), "{}", held(&shared));
+        let apart = [("a", numbers(whole)), ("b", numbers(Int64Array::from_iter_values(0..1000)))];
+        let apart = RecordBatch::try_from_iter(apart).expect("they are of one length");
+        assert!(held(&apart) >= 16_000);
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ use crate::batch::{BatchBuilder, BatchLimits, Columns};
 use crate::calls::Calls;
 use crate::calls::meter::Wait;
 use crate::error::{Class, Error, Result};
-use crate::memory::Lease;
+use crate::memory::{Lease, held};
 use crate::range::Range;
 use crate::registry::Node;
 use crate::schema::TableSchema;
@@ -182,7 +182,7 @@ impl UnitRun {
             Ok(None) => {}
             Ok(Some(batch)) => {
                 let lease = self.calls.memory().lease();
-                lease.set(batch.get_array_memory_size() as u64);
+                lease.set(held(&batch));
                 let began = Instant::now();
                 let _ = self.sender.send(Message::Batch(Arc::clone(table), batch, lease)).await;
                 self.calls.note_wait(Wait::Destination, began.elapsed());

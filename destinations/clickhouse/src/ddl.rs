@@ -2,30 +2,16 @@
 
 use std::collections::HashMap;
 
+pub use headwater_clickhouse_client::sql::{list, literal, quote};
 use headwater_sdk::schema::{SOURCE_NAME, SYNC_TIME};
 use headwater_sdk::sql::unit_columns;
 use headwater_sdk::{Bound, Column, Error, Part, Range, Result, TableSchema};
 
-use crate::spec::Settings;
+use crate::spec::Tables;
 use crate::types::Kind;
 
 /// Longer names of tables do not fit into a file's, which ClickHouse makes of them.
 const LONGEST: usize = 200;
-
-/// A name as SQL. ClickHouse reads a backslash as the beginning of an escape also in a name.
-pub fn quote(name: &str) -> String {
-    format!("`{}`", name.replace('\\', "\\\\").replace('`', "\\`"))
-}
-
-/// A text as SQL.
-pub fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'").replace('\0', "\\0"))
-}
-
-/// Names as SQL, with commas between them.
-pub fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    names.into_iter().map(quote).collect::<Vec<_>>().join(", ")
-}
 
 /// Whether ClickHouse can take the names of a table as they are.
 pub fn check_names(schema: &TableSchema) -> Result<()> {
@@ -72,7 +58,7 @@ pub fn declared(column: &Column) -> String {
 }
 
 /// `CREATE TABLE` of a table that does not exist.
-pub fn create_table(schema: &TableSchema, settings: &Settings) -> Result<String> {
+pub fn create_table(schema: &TableSchema, tables: &Tables) -> Result<String> {
     let mut lines: Vec<String> = schema.columns.iter().map(declared).collect();
     let key = schema.key();
     if let Some(columns) = unit_columns(schema) {
@@ -83,8 +69,8 @@ pub fn create_table(schema: &TableSchema, settings: &Settings) -> Result<String>
         true => "MergeTree".to_owned(),
         false => format!("ReplacingMergeTree({})", quote(SYNC_TIME)),
     };
-    let partition = settings.partition_by(&schema.name)?.map(|by| format!(" PARTITION BY {by}")).unwrap_or_default();
-    let order = match settings.order_by(schema)? {
+    let partition = tables.partition_by(&schema.name)?.map(|by| format!(" PARTITION BY {by}")).unwrap_or_default();
+    let order = match tables.order_by(schema)? {
         Some(order) if key.is_empty() => order.to_vec(),
         Some(order) => order.iter().map(|name| quote(name.trim().trim_matches(['`', '"']))).collect(),
         None => key.into_iter().map(quote).collect(),

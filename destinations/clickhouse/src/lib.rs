@@ -14,7 +14,6 @@
 mod convert;
 mod ddl;
 mod delete;
-mod errors;
 mod migrate;
 mod part;
 mod publish;

@@ -53,7 +53,7 @@ pub async fn plan(server: &Arc<Server>, tables: &[Arc<TableSchema>], mode: Migra
     for table in tables {
         check_names(table)?;
         // What the spec says about it must be usable.
-        create_table(table, &server.settings)?;
+        create_table(table, &server.tables)?;
     }
     server.abilities().await?;
     let mut plans = Vec::with_capacity(tables.len());
@@ -192,10 +192,10 @@ async fn apply(server: &Server, schema: &TableSchema, plan: &TablePlan) -> Resul
     let mut altered = Vec::new();
     for change in &plan.changes {
         match change {
-            Change::Create { .. } => drop(server.run(create_table(schema, &server.settings)?).await?),
+            Change::Create { .. } => drop(server.run(create_table(schema, &server.tables)?).await?),
             Change::Replace { .. } => {
                 server.run(format!("DROP TABLE IF EXISTS {name} SYNC")).await?;
-                server.run(create_table(schema, &server.settings)?).await?;
+                server.run(create_table(schema, &server.tables)?).await?;
             }
             // The rows that are there have no value for it, so it may be missing whatever the source says.
             Change::Add { column, .. } => {

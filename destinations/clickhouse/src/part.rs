@@ -59,7 +59,7 @@ impl Waiting {
     pub async fn send(&mut self, batches: Vec<RecordBatch>, counted: impl FnOnce(u64)) -> Result<()> {
         self.sent += 1;
         let turn = self.server.turn().await?;
-        let mut statement = insert(&self.name, batches, self.server.settings.compression)?;
+        let mut statement = insert(&self.name, batches, self.server.tables.compression)?;
         counted(statement.sql.len() as u64);
         statement.settings.push(("insert_deduplicate", "1".to_owned()));
         statement.settings.push(("insert_deduplication_token", format!("{}_{}", self.name, self.sent)));
@@ -141,7 +141,7 @@ impl Writer {
 
     async fn publish(&mut self, outcome: Outcome) -> Result<Committed> {
         let removes = outcome == Outcome::Complete && self.part.mode == WriteMode::OverwriteDeleteStale;
-        let partitioned = self.server.settings.partition_by(&self.part.table.name)?.is_some();
+        let partitioned = self.server.tables.partition_by(&self.part.table.name)?.is_some();
         // What an attempt before this one left is found by the rows that wait; and rows of several partitions are several
         // blocks, which only a table of their own makes visible together.
         let staged = (self.part.resumed && !self.part.adds() && removes) || partitioned;

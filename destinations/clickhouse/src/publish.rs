@@ -105,7 +105,7 @@ impl Publish<'_> {
                 let held = batch_bytes(rows);
                 // While the body is made, the rows are there twice.
                 self.share.set(2 * held);
-                let statement = insert(table, vec![rows.clone()], self.server.settings.compression)?;
+                let statement = insert(table, vec![rows.clone()], self.server.tables.compression)?;
                 self.share.set(held + statement.sql.len() as u64);
                 statement
             }

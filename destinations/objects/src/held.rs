@@ -53,7 +53,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn bytes(batch: &RecordBatch) -> u64 {
-    batch.get_array_memory_size() as u64
+    headwater_sdk::memory::held(batch)
 }
 
 impl Open {

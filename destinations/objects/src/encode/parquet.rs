@@ -271,7 +271,7 @@ pub fn without(rows: &[u64], from: File, to: Out, zstd: bool, memory: &Memory) -
     let mut group = Vec::new();
     for batch in reader.build().map_err(wrong)? {
         let batch = gone.filter(batch.map_err(wrong)?)?;
-        share.set(share.bytes() + batch.get_array_memory_size() as u64);
+        share.set(share.bytes() + headwater_sdk::memory::held(&batch));
         group.push(batch);
         if share.bytes() >= memory.row_group() {
             sink.write(&group)?;

@@ -1,6 +1,6 @@
 //! What ClickHouse's errors mean to the person who reads them.
 
-use headwater_sdk::Error;
+use headwater_sdk::{Class, Error};
 
 /// Longer messages are cut: the rest repeats the statement, or lists what the grammar would have taken.
 const LONGEST: usize = 400;
@@ -22,7 +22,7 @@ pub fn explain(status: u16, code: Option<u32>, body: &str, shown: &str) -> Error
         // ACCESS_DENIED
         497 => "grant it to the user of `connection_string`",
         // READONLY
-        164 => "the user may only read; name another in `connection_string`",
+        164 => "the user may only read, or may set nothing (`readonly = 1`); name another in `connection_string`",
         // NOT_ENOUGH_SPACE
         243 => "free some space on the server",
         // TIMEOUT_EXCEEDED
@@ -92,6 +92,30 @@ pub fn passes(error: &Error) -> bool {
     })
 }
 
+/// The exception at the end of an answer that began well, which is where ClickHouse writes what goes wrong after that; none
+/// where there is none.
+pub fn told(end: &[u8], shown: &str) -> Option<Error> {
+    let text = String::from_utf8_lossy(end);
+    let (at, code) = text.match_indices("Code: ").find_map(|(at, word)| {
+        let (code, rest) = text[at + word.len()..].split_once(". DB::Exception: ")?;
+        (!rest.is_empty()).then_some((at, code.parse::<u32>().ok()?))
+    })?;
+    Some(explain(200, Some(code), &text[at..], shown))
+}
+
+/// The same error as one of a source.
+pub fn of_source(mut error: Error) -> Error {
+    error.class = match error.code.as_deref() {
+        // AUTHENTICATION_FAILED, REQUIRED_PASSWORD, WRONG_PASSWORD, UNKNOWN_USER, ACCESS_DENIED, READONLY
+        Some("516" | "194" | "193" | "192" | "497" | "164") => Class::Denied,
+        // UNKNOWN_TABLE, UNKNOWN_DATABASE
+        Some("60" | "81") => Class::NotFound,
+        _ if passes(&error) => Class::Transient,
+        _ => Class::Fatal,
+    };
+    error
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,5 +128,18 @@ mod tests {
         assert_eq!(error, "62: ClickHouse at h:8123, database d: Syntax error: failed at position 1 ('x'): x");
         let error = explain(404, None, "<html>", "ClickHouse at h:80, database d").to_string();
         assert!(error.contains("HTTP interface"), "{error}");
+    }
+
+    #[test]
+    fn an_exception_at_the_end_of_an_answer_is_found() {
+        let tagged =
+            b"\x01rows\r\n__exception__\r\nabcdefgh\r\nCode: 395. DB::Exception: It is seven. (X) (version 26.9)\n\r\n\
+                       52 abcdefgh\r\n__exception__\r\n";
+        let plain = b"Code: 7 rowsCode: 395. DB::Exception: It is seven. (X) (version 26.9)\n";
+        for end in [&tagged[..], plain] {
+            let error = told(end, "ClickHouse at h:8123").map(|error| error.to_string());
+            assert_eq!(error.as_deref(), Some("395: ClickHouse at h:8123: It is seven. (X)"));
+        }
+        assert!(told(b"rows Code: 7", "ClickHouse").is_none());
     }
 }
