@@ -1,119 +1,172 @@
-//! How a table of a database is divided into ranges of a column's values: steps of numbers, or periods of time.
+//! How a table of a database is divided into ranges of a column's values: at multiples of a step of numbers or of time, or at
+//! bounds that are named.
 
-use jiff::civil::{Date, DateTime};
-use jiff::{Span, ToSpan};
-use schemars::JsonSchema;
-use serde::Deserialize;
+use jiff::civil::{Date, DateTime, date};
+use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp, Unit};
 
 use crate::range::{Bound, Range};
 
-/// A period of time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Every {
-    /// From one full hour to the next, in UTC.
-    Hour,
-    /// From midnight to midnight, in UTC.
-    Day,
-    /// From the first of a month to that of the next.
-    Month,
-    /// From the first of January to the next.
-    Year,
+const MINUTE: i64 = 60 * 1_000_000;
+const DAY: i64 = 24 * 60 * MINUTE;
+
+/// What the values of a column are along. Each has a number: itself, days since 1970-01-01, or microseconds since then in
+/// UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Axis {
+    /// Whole numbers, or decimals.
+    Number,
+    /// Days.
+    Date,
+    /// Points in time.
+    Time,
 }
 
-impl Every {
-    fn span(self) -> Span {
+/// How far a range reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Numbers, days or microseconds.
+    Plain(i64),
+    /// Months, and how many days or microseconds a day is.
+    Months(i64, i64),
+}
+
+fn epoch() -> Date {
+    date(1970, 1, 1)
+}
+
+fn days(date: Date) -> Option<i32> {
+    epoch().until((Unit::Day, date)).ok().map(|span| span.get_days())
+}
+
+impl Axis {
+    /// What a step may be, for whoever has written another.
+    pub fn steps(self) -> &'static str {
         match self {
-            Every::Hour => 1.hour(),
-            Every::Day => 1.day(),
-            Every::Month => 1.month(),
-            Every::Year => 1.year(),
+            Axis::Number => "a whole number from 1 on",
+            Axis::Date => "a number of days, weeks, months or years, such as `7 days`",
+            Axis::Time => "a number of minutes, hours, days, weeks, months or years, such as `6 hours`",
         }
     }
 
-    /// The beginning of the period that a moment is in.
-    fn begin(self, at: DateTime) -> DateTime {
-        let date = match self {
-            Every::Hour | Every::Day => at.date(),
-            Every::Month => at.date().first_of_month(),
-            Every::Year => at.date().first_of_year(),
+    /// What a bound may be, for whoever has written another.
+    pub fn values(self) -> &'static str {
+        match self {
+            Axis::Number => "a whole number",
+            Axis::Date => "a date, such as `2026-11-21`",
+            Axis::Time => "a time in UTC, such as `2026-11-21T08:00:00`",
+        }
+    }
+
+    /// A step of its text.
+    pub fn step(self, text: &str) -> Option<Step> {
+        let (count, unit) = match text.trim().split_once(' ') {
+            Some((count, unit)) => (count, unit.trim().trim_end_matches('s')),
+            None => (text.trim(), ""),
         };
-        date.at(if self == Every::Hour { at.hour() } else { 0 }, 0, 0, 0)
+        let count = count.parse::<i64>().ok().filter(|count| *count > 0)?;
+        let day = if self == Axis::Time { DAY } else { 1 };
+        let one = match (self, unit) {
+            (Axis::Number, "") => 1,
+            (Axis::Number, _) => return None,
+            (Axis::Time, "minute") => MINUTE,
+            (Axis::Time, "hour") => 60 * MINUTE,
+            (_, "day") => day,
+            (_, "week") => 7 * day,
+            (_, "month") => return Some(Step::Months(count, day)),
+            (_, "year") => return Some(Step::Months(count.checked_mul(12)?, day)),
+            _ => return None,
+        };
+        count.checked_mul(one).map(Step::Plain)
     }
-}
 
-/// The moment of a bound of time; none of a number, or one beyond the calendar.
-fn moment(bound: Bound) -> Option<DateTime> {
-    match bound {
-        Bound::Number(_) => None,
-        Bound::Date(days) => Some(EPOCH.checked_add(i64::from(days).days()).ok()?.at(0, 0, 0, 0)),
-        Bound::Time(micros) => {
-            Some(jiff::Timestamp::from_microsecond(micros).ok()?.to_zoned(jiff::tz::TimeZone::UTC).datetime())
+    /// A bound of its text.
+    pub fn bound(self, text: &str) -> Option<Bound> {
+        let text = text.trim();
+        match self {
+            Axis::Number => text.parse().ok().map(Bound::Number),
+            Axis::Date => Some(Bound::Date(days(text.parse().ok().filter(|_| text.len() == 10)?)?)),
+            Axis::Time => {
+                let time = match text.parse::<Timestamp>() {
+                    Ok(time) => time,
+                    Err(_) => text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp(),
+                };
+                Some(Bound::Time(time.as_microsecond()))
+            }
+        }
+    }
+
+    /// The bound of a number.
+    pub fn of_number(self, number: i64) -> Bound {
+        match self {
+            Axis::Number => Bound::Number(number),
+            Axis::Date => Bound::Date(i32::try_from(number).unwrap_or(if number < 0 { i32::MIN } else { i32::MAX })),
+            Axis::Time => Bound::Time(number),
         }
     }
 }
 
-const EPOCH: Date = Date::constant(1970, 1, 1);
-
-/// The bound at a moment, of the same kind as another.
-fn bound(at: DateTime, like: Bound) -> Option<Bound> {
-    match like {
-        Bound::Number(_) => None,
-        Bound::Date(_) => Some(Bound::Date(at.date().since(EPOCH).ok()?.get_days())),
-        Bound::Time(_) => {
-            let zoned = at.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
-            Some(Bound::Time(zoned.timestamp().as_microsecond()))
+impl Bound {
+    /// The number of the bound along its axis.
+    pub fn number(self) -> i64 {
+        match self {
+            Bound::Date(days) => days.into(),
+            Bound::Number(number) | Bound::Time(number) => number,
         }
     }
 }
 
-/// The beginnings of all periods from the one that `first` is in to the one of `last`; none where one of them is beyond the
-/// calendar.
-pub fn periods(first: Bound, last: Bound, every: Every) -> Option<Vec<Bound>> {
-    let (mut at, last) = (every.begin(moment(first)?), moment(last)?);
-    let mut all = Vec::new();
-    while at <= last {
-        all.push(bound(at, first)?);
-        at = at.checked_add(every.span()).ok()?;
-    }
-    Some(all)
-}
-
-/// The beginning of the period that `at` is in, so many periods later, or earlier where `by` is negative.
-pub fn period(at: Bound, every: Every, by: i64) -> Option<Bound> {
-    let moved = every.begin(moment(at)?).checked_add(every.span().checked_mul(by).ok()?).ok()?;
-    bound(moved, at)
-}
-
-/// The multiples of `step` from the one at or below `first` to the one at or below `last`.
-pub fn steps(first: i64, last: i64, step: i64) -> Vec<Bound> {
-    let step = step.max(1);
-    let mut at = first.div_euclid(step).checked_mul(step);
-    let mut all = Vec::new();
-    while let Some(from) = at.filter(|from| *from <= last) {
-        all.push(Bound::Number(from));
-        at = from.checked_add(step);
-    }
-    all
-}
-
-/// Ranges that begin at the bounds and, all together, have every value: the first has no beginning, the last no end.
-pub fn covering(column: &str, bounds: &[Bound]) -> Vec<Range> {
-    let mut ranges: Vec<Range> = between(column, bounds);
-    match (ranges.first_mut(), bounds.last()) {
-        (Some(first), Some(last)) => {
-            first.from = None;
-            ranges.push(Range { column: column.to_owned(), from: Some(*last), until: None });
+impl Step {
+    /// Which multiple of the step a value is in.
+    fn index(self, value: i64) -> Option<i64> {
+        match self {
+            Step::Plain(step) => Some(value.div_euclid(step)),
+            Step::Months(months, day) => {
+                let date = epoch().checked_add(Span::new().try_days(value.div_euclid(day)).ok()?).ok()?;
+                Some((i64::from(date.year()) * 12 + i64::from(date.month()) - 1).div_euclid(months))
+            }
         }
-        _ => ranges.push(Range { column: column.to_owned(), from: None, until: None }),
     }
-    ranges
+
+    /// Where a multiple begins; none where that is beyond the calendar, or all numbers.
+    fn begin(self, index: i64) -> Option<i64> {
+        match self {
+            Step::Plain(step) => index.checked_mul(step),
+            Step::Months(months, day) => {
+                let month = index.checked_mul(months)?;
+                let year = i16::try_from(month.div_euclid(12)).ok()?;
+                let first = Date::new(year, (month.rem_euclid(12) + 1) as i8, 1).ok()?;
+                i64::from(days(first)?).checked_mul(day)
+            }
+        }
+    }
+
+    /// Where the range that a value is in begins, or the one that comes so many later.
+    pub fn around(self, value: i64, later: i64) -> Option<i64> {
+        self.begin(self.index(value)?.checked_add(later)?)
+    }
+
+    /// The multiples that are more than `least` and not more than `most`. None are beyond the calendar.
+    pub fn within(self, least: i64, most: i64) -> impl Iterator<Item = i64> {
+        let first = match self {
+            Step::Plain(_) => self.index(least),
+            // The calendar has the years from -9999 to 9999.
+            Step::Months(months, day) => self.index(least.max(-4_371_587 * day)).or(Some(120_000 / months)),
+        };
+        let begins = first.into_iter().flat_map(move |first| {
+            let later = std::iter::successors(Some(first), |index| index.checked_add(1));
+            // The first may begin before all numbers.
+            later.map(move |index| (index == first, self.begin(index))).take_while(|(first, at)| *first || at.is_some())
+        });
+        begins.filter_map(|(_, at)| at).skip_while(move |at| *at <= least).take_while(move |at| *at <= most)
+    }
 }
 
-/// The ranges from each bound to the next.
-pub fn between(column: &str, bounds: &[Bound]) -> Vec<Range> {
-    let pairs = bounds.windows(2);
-    pairs.map(|pair| Range { column: column.to_owned(), from: Some(pair[0]), until: Some(pair[1]) }).collect()
+/// Ranges that end where the next one begins and, all together, have every value.
+pub fn covering(column: &str, cuts: &[Bound]) -> Vec<Range> {
+    let froms = std::iter::once(None).chain(cuts.iter().copied().map(Some));
+    let untils = cuts.iter().copied().map(Some).chain([None]);
+    froms.zip(untils).map(|(from, until)| Range { column: column.to_owned(), from, until }).collect()
 }
 
 /// The name of a unit of ranges, which goes by where they begin, so that it is the same when a table has grown:
@@ -128,34 +181,64 @@ pub fn unit_name(ranges: &[Range]) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn shown(ranges: &[Range]) -> Vec<String> {
-        let end = |bound: &Option<Bound>| bound.map_or("..".to_owned(), |bound| bound.to_string());
-        ranges.iter().map(|range| format!("{} {}", end(&range.from), end(&range.until))).collect()
+    fn cuts(axis: Axis, step: &str, least: i64, most: i64) -> Vec<String> {
+        axis.step(step).unwrap().within(least, most).map(|cut| axis.of_number(cut).to_string()).collect()
+    }
+
+    fn at(axis: Axis, text: &str) -> i64 {
+        axis.bound(text).unwrap().number()
     }
 
     #[test]
-    fn numbers_are_divided_at_multiples() {
-        assert_eq!(shown(&covering("id", &steps(-3, 25, 10))), [".. 0", "0 10", "10 20", "20 .."]);
-        assert_eq!(shown(&covering("id", &steps(7, 7, 10))), [".. .."]);
-        assert_eq!(steps(i64::MAX - 1, i64::MAX, 4).len(), 1);
+    fn ranges_begin_at_multiples_of_their_step() {
+        assert_eq!(cuts(Axis::Number, "10", -11, 20), ["-10", "0", "10", "20"]);
+        assert_eq!(cuts(Axis::Number, "10", 3, 3), [""; 0]);
+        assert_eq!(cuts(Axis::Number, "9223372036854775807", i64::MIN, i64::MAX).len(), 3);
+        let day = |text: &str| at(Axis::Date, text);
+        assert_eq!(cuts(Axis::Date, "1 month", day("2024-01-31"), day("2024-03-01")), ["2024-02-01", "2024-03-01"]);
+        assert_eq!(cuts(Axis::Date, "1 year", day("2024-01-01"), day("2026-01-01")), ["2025-01-01", "2026-01-01"]);
+        let time = |text: &str| at(Axis::Time, text);
+        let cuts = cuts(Axis::Time, "6 hours", time("1969-12-31T23:00:00"), time("1970-01-01T06:00:00Z"));
+        let seconds: Vec<&str> = cuts.iter().map(|cut| &cut[..19]).collect();
+        assert_eq!(seconds, ["1970-01-01T00:00:00", "1970-01-01T06:00:00"]);
     }
 
     #[test]
-    fn time_is_divided_at_its_periods() {
-        let day = |text: &str| bound(text.parse().expect("a time"), Bound::Time(0)).expect("within the calendar");
-        let months = periods(day("2026-01-31T23:59:59"), day("2026-03-01T00:00:00"), Every::Month).expect("months");
-        assert_eq!(
-            shown(&between("t", &months)),
-            [
-                "2026-01-01T00:00:00.000000 2026-02-01T00:00:00.000000",
-                "2026-02-01T00:00:00.000000 2026-03-01T00:00:00.000000"
-            ]
-        );
-        let days = periods(Bound::Date(-1), Bound::Date(1), Every::Day).expect("days");
-        assert_eq!(unit_name(&covering("d", &days)[1..2]), "d=1970-01-01");
-        assert_eq!(period(Bound::Date(31), Every::Month, -1), Some(Bound::Date(0)));
-        assert_eq!(periods(Bound::Time(i64::MAX), Bound::Time(i64::MAX), Every::Day), None);
+    fn a_period_is_found_by_a_moment_in_it() {
+        let month = Axis::Date.step("1 month").unwrap();
+        let day = |text: &str| at(Axis::Date, text);
+        assert_eq!(month.around(day("2026-01-31"), 0), Some(day("2026-01-01")));
+        assert_eq!(month.around(day("2026-01-31"), -1), Some(day("2025-12-01")));
+        assert_eq!(month.around(i64::MAX, 0), None);
+        let hours = Axis::Time.step("6 hours").unwrap();
+        assert_eq!(hours.around(-1, 1), Some(0));
+    }
+
+    #[test]
+    fn what_is_no_step_or_bound_is_refused() {
+        for (axis, step) in [
+            (Axis::Number, "0"),
+            (Axis::Number, "1 day"),
+            (Axis::Date, "6 hours"),
+            (Axis::Date, "7"),
+            (Axis::Time, "-1 days"),
+        ] {
+            assert!(axis.step(step).is_none(), "{step}");
+        }
+        for (axis, bound) in [(Axis::Number, "1.5"), (Axis::Date, "2024-02-30"), (Axis::Time, "soon")] {
+            assert!(axis.bound(bound).is_none(), "{bound}");
+        }
+    }
+
+    #[test]
+    fn ranges_have_every_value_and_are_named_by_their_beginning() {
+        let ranges = covering("id", &[Bound::Number(0), Bound::Number(10)]);
+        let names: Vec<String> = ranges.iter().map(|range| unit_name(std::slice::from_ref(range))).collect();
+        assert_eq!(names, ["id=..", "id=0", "id=10"]);
+        assert_eq!(ranges[1].until, Some(Bound::Number(10)));
+        assert_eq!(covering("id", &[]), [Range { column: "id".to_owned(), from: None, until: None }]);
     }
 }

@@ -2,16 +2,13 @@
 
 use std::ops::RangeInclusive;
 
-use headwater_sdk::Bound;
 use headwater_sdk::arrow::datatypes::DataType;
-use jiff::civil::{Date, DateTime, date};
-use jiff::{Timestamp, ToSpan, Unit};
+use headwater_sdk::{Bound, divide};
 
 use crate::kind::Kind;
 use crate::types::Type;
 
-const MINUTE: i64 = 60 * 1_000_000;
-const DAY: i64 = 24 * 60 * MINUTE;
+const DAY: i64 = 24 * 60 * 60 * 1_000_000;
 
 /// What a column's values are along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,26 +21,9 @@ pub enum Axis {
     Time { fine: bool },
 }
 
-/// How far a range reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// Numbers, days or microseconds.
-    Plain(i64),
-    /// Months, and whether a day or a microsecond is one.
-    Months(i64, Axis),
-}
-
 /// The days of `Date` and `Date32`.
 const DAYS: RangeInclusive<i32> = 0..=65_535;
 const WIDE_DAYS: RangeInclusive<i32> = -25_567..=120_529;
-
-fn epoch() -> Date {
-    date(1970, 1, 1)
-}
-
-fn days(date: Date) -> Option<i32> {
-    epoch().until((Unit::Day, date)).ok().map(|span| span.get_days())
-}
 
 impl Axis {
     /// The axis of a type, if it has one.
@@ -69,12 +49,12 @@ impl Axis {
         }
     }
 
-    /// What a step may be, for whoever has written another.
-    pub fn steps(self) -> &'static str {
+    /// The same without what is ClickHouse's own.
+    pub fn plain(self) -> divide::Axis {
         match self {
-            Axis::Number { .. } => "a whole number from 1 on",
-            Axis::Date { .. } => "a number of days, weeks, months or years, such as `7 days`",
-            Axis::Time { .. } => "a number of minutes, hours, days, weeks, months or years, such as `6 hours`",
+            Axis::Number { .. } => divide::Axis::Number,
+            Axis::Date { .. } => divide::Axis::Date,
+            Axis::Time { .. } => divide::Axis::Time,
         }
     }
 
@@ -88,47 +68,16 @@ impl Axis {
         }
     }
 
-    /// A step of its text.
-    pub fn step(self, text: &str) -> Option<Step> {
-        let (count, unit) = match text.trim().split_once(' ') {
-            Some((count, unit)) => (count, unit.trim().trim_end_matches('s')),
-            None => (text.trim(), ""),
-        };
-        let count = count.parse::<i64>().ok().filter(|count| *count > 0)?;
-        let day = if let Axis::Time { .. } = self { DAY } else { 1 };
-        let one = match (self, unit) {
-            (Axis::Number { .. }, "") => 1,
-            (Axis::Number { .. }, _) => return None,
-            (Axis::Time { .. }, "minute") => MINUTE,
-            (Axis::Time { .. }, "hour") => 60 * MINUTE,
-            (_, "day") => day,
-            (_, "week") => 7 * day,
-            (_, "month") => return Some(Step::Months(count, self)),
-            (_, "year") => return Some(Step::Months(count.checked_mul(12)?, self)),
-            _ => return None,
-        };
-        count.checked_mul(one).map(Step::Plain)
-    }
-
     /// A bound of its text.
     pub fn bound(self, text: &str) -> Option<Bound> {
-        let text = text.trim();
-        match self {
-            Axis::Number { .. } => text.parse().ok().map(Bound::Number),
-            Axis::Date { wide } => {
-                let days = days(text.parse().ok()?)?;
-                let all = if wide { WIDE_DAYS } else { DAYS };
-                all.contains(&days).then_some(Bound::Date(days))
-            }
-            Axis::Time { .. } => {
-                let time = match text.parse::<Timestamp>() {
-                    Ok(time) => time,
-                    Err(_) => text.parse::<DateTime>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp(),
-                };
-                let micros = time.as_microsecond();
-                WIDE_DAYS.contains(&i32::try_from(micros.div_euclid(DAY)).ok()?).then_some(Bound::Time(micros))
-            }
-        }
+        let bound = self.plain().bound(text)?;
+        let is_there = match (self, bound) {
+            (Axis::Date { wide: false }, Bound::Date(days)) => DAYS.contains(&days),
+            (_, Bound::Date(days)) => WIDE_DAYS.contains(&days),
+            (_, Bound::Time(micros)) => WIDE_DAYS.contains(&i32::try_from(micros.div_euclid(DAY)).ok()?),
+            (_, Bound::Number(_)) => true,
+        };
+        is_there.then_some(bound)
     }
 
     /// A value as SQL.
@@ -151,83 +100,22 @@ impl Axis {
             Axis::Time { fine: true } => format!("toUnixTimestamp64Micro(toDateTime64({sql}, 6, 'UTC'))"),
         }
     }
-
-    /// The bound of a number.
-    pub fn of_number(self, number: i64) -> Bound {
-        match self {
-            Axis::Number { .. } => Bound::Number(number),
-            Axis::Date { .. } => Bound::Date(number.try_into().unwrap_or(i32::MAX)),
-            Axis::Time { .. } => Bound::Time(number),
-        }
-    }
-}
-
-impl Step {
-    /// The multiples that are more than `least` and not more than `most`.
-    pub fn within(self, least: i64, most: i64) -> Box<dyn Iterator<Item = i64>> {
-        match self {
-            Step::Plain(step) => {
-                let first = least.div_euclid(step).checked_add(1).and_then(|count| count.checked_mul(step));
-                let next = move |cut: &i64| cut.checked_add(step);
-                Box::new(std::iter::successors(first, next).take_while(move |cut| *cut <= most))
-            }
-            Step::Months(months, axis) => {
-                let day = if let Axis::Time { .. } = axis { DAY } else { 1 };
-                let first = epoch().checked_add(least.div_euclid(day).days()).unwrap_or(Date::MIN);
-                let month = i64::from(first.year()) * 12 + i64::from(first.month()) - 1;
-                let next = move |month: &i64| month.checked_add(months);
-                let multiples = std::iter::successors(Some(month.div_euclid(months) * months), next);
-                let cuts = multiples.map_while(move |month| {
-                    let year = i16::try_from(month.div_euclid(12)).ok()?;
-                    let first = Date::new(year, (month.rem_euclid(12) + 1) as i8, 1).ok()?;
-                    Some(i64::from(days(first)?) * day)
-                });
-                Box::new(cuts.skip_while(move |cut| *cut <= least).take_while(move |cut| *cut <= most))
-            }
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
-    const NUMBER: Axis = Axis::Number { large: false };
-    const DATE: Axis = Axis::Date { wide: false };
-    const TIME: Axis = Axis::Time { fine: true };
-
-    fn cuts(axis: Axis, step: &str, least: i64, most: i64) -> Vec<String> {
-        axis.step(step).unwrap().within(least, most).map(|cut| axis.of_number(cut).to_string()).collect()
-    }
-
     #[test]
-    fn ranges_begin_at_multiples_of_their_step() {
-        assert_eq!(cuts(NUMBER, "10", -11, 20), ["-10", "0", "10", "20"]);
-        assert_eq!(cuts(NUMBER, "10", 3, 3), [""; 0]);
-        assert_eq!(cuts(NUMBER, "9223372036854775807", i64::MIN, i64::MAX).len(), 3);
-        let day = |text: &str| match DATE.bound(text).unwrap() {
-            Bound::Date(days) => i64::from(days),
-            other => panic!("{other}"),
-        };
-        assert_eq!(cuts(DATE, "1 month", day("2024-01-31"), day("2024-03-01")), ["2024-02-01", "2024-03-01"]);
-        assert_eq!(cuts(DATE, "1 year", day("2024-01-01"), day("2026-01-01")), ["2025-01-01", "2026-01-01"]);
-        let time = |text: &str| match TIME.bound(text).unwrap() {
-            Bound::Time(micros) => micros,
-            other => panic!("{other}"),
-        };
-        let cuts = cuts(TIME, "6 hours", time("1969-12-31T23:00:00"), time("1970-01-01T06:00:00Z"));
-        let seconds: Vec<&str> = cuts.iter().map(|cut| &cut[..19]).collect();
-        assert_eq!(seconds, ["1970-01-01T00:00:00", "1970-01-01T06:00:00"]);
-    }
-
-    #[test]
-    fn what_is_no_step_or_bound_is_refused() {
-        for (axis, step) in [(NUMBER, "0"), (NUMBER, "1 day"), (DATE, "6 hours"), (DATE, "7"), (TIME, "-1 days")] {
-            assert!(axis.step(step).is_none(), "{step}");
-        }
-        for (axis, bound) in [(NUMBER, "1.5"), (DATE, "1969-12-31"), (DATE, "2024-02-30"), (TIME, "soon")] {
-            assert!(axis.bound(bound).is_none(), "{bound}");
+    fn what_a_type_does_not_have_is_no_bound() {
+        for (axis, bound, good) in [
+            (Axis::Date { wide: false }, "1969-12-31", false),
+            (Axis::Date { wide: true }, "1969-12-31", true),
+            (Axis::Date { wide: true }, "2300-01-01", false),
+            (Axis::Time { fine: true }, "2299-12-31T23:59:59", true),
+            (Axis::Time { fine: true }, "2300-01-01T00:00:00", false),
+        ] {
+            assert_eq!(axis.bound(bound).is_some(), good, "{bound}");
         }
     }
 }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use headwater_clickhouse_client::sql::{literal, quote};
 use headwater_clickhouse_client::{Server, of_source};
+use headwater_sdk::divide::{Step, covering, unit_name};
 use headwater_sdk::registry::Node;
 use headwater_sdk::schema::UNIT;
 use headwater_sdk::{Bound, Error, Range, Result, Unit};
 
-use crate::axis::{Axis, Step};
+use crate::axis::Axis;
 use crate::catalog::Found;
 use crate::discover::{Mistakes, ReadColumn, Readable, unknown};
 use crate::spec::{By, Divide};
@@ -105,10 +106,10 @@ fn range(found: &Found, divide: &Divide, columns: &[ReadColumn], mistakes: &mut 
         return None;
     };
     let cuts = match (&divide.step, &divide.bounds) {
-        (Some(step), None) => match axis.step(step) {
+        (Some(step), None) => match axis.plain().step(step) {
             Some(step) => Cuts::Step(step),
             None => {
-                let help = format!("it is {}", axis.steps());
+                let help = format!("it is {}", axis.plain().steps());
                 mistakes.add(
                     &["divide", "step"],
                     format!("`{step}` is no step of {}", column.own_kind.text),
@@ -222,17 +223,11 @@ pub async fn units(server: &Server, node: &Arc<Node>, table: &Arc<Readable>) -> 
                 Cuts::At(bounds) => bounds.clone(),
                 Cuts::Step(step) => self::cuts(server, table, own, *axis, *step).await?,
             };
-            let froms = std::iter::once(None).chain(cuts.iter().copied().map(Some));
-            let untils = cuts.iter().copied().map(Some).chain([None]);
-            froms
-                .zip(untils)
-                .map(|(from, until)| {
-                    let range = Range { column: name.clone(), from, until };
-                    let condition = range.sql(&quote(own), |bound| axis.literal(bound));
-                    let end = |bound: Option<Bound>| bound.map(|bound| bound.to_string()).unwrap_or_default();
-                    unit(format!("{}..{}", end(from), end(until)), Some(condition), vec![range])
-                })
-                .collect()
+            let of_range = |range: Range| {
+                let condition = range.sql(&quote(own), |bound| axis.literal(bound));
+                unit(unit_name(std::slice::from_ref(&range)), Some(condition), vec![range])
+            };
+            covering(name, &cuts).into_iter().map(of_range).collect()
         }
     };
     Ok(units)
@@ -255,5 +250,5 @@ async fn cuts(server: &Server, table: &Readable, own: &str, axis: Axis, step: St
     if cuts.len() == MOST {
         return Err(Error::fatal(format!("the `step` of `divide` makes more than {MOST} units; choose a longer one")));
     }
-    Ok(cuts.into_iter().map(|cut| axis.of_number(cut)).collect())
+    Ok(cuts.into_iter().map(|cut| axis.plain().of_number(cut)).collect())
 }

@@ -22,14 +22,19 @@ use futures::stream::{BoxStream, StreamExt};
 use headwater_clickhouse_client::{Server, Settings, of_source};
 use headwater_sdk::registry::Node;
 use headwater_sdk::unit::UnitRun;
-use headwater_sdk::{CallLimits, Connector, Error, Found, Result, Selection, Undiscovered, Unit, Wanted, async_trait};
+use headwater_sdk::{
+    CallLimits, Connector, Error, Found, Range, Result, Selection, Undiscovered, Unit, Wanted, async_trait,
+};
 
 use crate::discover::Readable;
-use crate::divide::Piece;
+use crate::divide::{Division, Piece};
 use crate::spec::{ALWAYS, Options};
 
 pub use headwater_clickhouse_client::Compression;
 pub use spec::{By, ColumnSpec, Divide, Spec, Strings, TableSpec};
+
+/// How often a unit is read whose connection was lost.
+const TRIES: u32 = 4;
 
 struct Clickhouse {
     settings: Settings,
@@ -111,7 +116,13 @@ impl Connector for Clickhouse {
         }
     }
 
+    fn extent(&self, table: &str) -> Option<Vec<Vec<Range>>> {
+        let table = self.table(table)?;
+        // A partition or a range may be gone; all that is left of it is this table's.
+        (!matches!(table.division, Division::Whole)).then(|| vec![Vec::new()])
+    }
+
     fn limits(&self) -> CallLimits {
-        CallLimits { concurrency: self.settings.connections, ..CallLimits::default() }
+        CallLimits { concurrency: self.settings.connections, unit_tries: TRIES, ..CallLimits::default() }
     }
 }

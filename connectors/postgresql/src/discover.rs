@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use headwater_postgresql_client::errors::explain;
-use headwater_sdk::divide::Every;
+use headwater_sdk::divide::{Axis, Step};
 use headwater_sdk::registry::Node;
 use headwater_sdk::schema::PARTS;
 use headwater_sdk::selection::matches;
 use headwater_sdk::text::nearest;
-use headwater_sdk::{Bound, Column, Error, Scopes, Selection, TableSchema, Timestamp, Undiscovered, Wrong};
+use headwater_sdk::{Bound, Column, Error, Scopes, Selection, TableSchema, Undiscovered, Wrong};
 use tokio_postgres::Client;
 
 use crate::catalog::columns;
@@ -77,10 +77,8 @@ pub struct Division {
     pub listed: Option<String>,
     /// The columns, for a hash.
     pub columns: Vec<String>,
-    /// How many numbers a range has.
-    pub step: Option<i64>,
-    /// How long a range is.
-    pub every: Option<Every>,
+    /// How far a range reaches.
+    pub step: Option<Step>,
     /// Where ranges begin.
     pub bounds: Vec<Bound>,
     /// The values of a list.
@@ -95,7 +93,7 @@ pub struct Periods {
     /// The column.
     pub cut: Cut,
     /// How long a period is.
-    pub every: Every,
+    pub every: Step,
     /// The beginning of the first.
     pub from: Option<Bound>,
     /// The end of the last.
@@ -113,6 +111,17 @@ pub struct Cursor {
     pub kind: String,
     /// What is looked through again, as SQL that is taken from a value.
     pub lag: Option<String>,
+}
+
+impl Kind {
+    /// What its values are along.
+    pub fn axis(self) -> Axis {
+        match self {
+            Kind::Number => Axis::Number,
+            Kind::Date => Axis::Date,
+            Kind::Local | Kind::Zoned => Axis::Time,
+        }
+    }
 }
 
 impl Found {
@@ -411,14 +420,33 @@ impl Reader<'_> {
         })
     }
 
+    fn step(&mut self, cut: &Cut, text: &str, way: &[&str]) -> Option<Step> {
+        let axis = cut.kind.axis();
+        let step = axis.step(text);
+        if step.is_none() {
+            let message = format!("`{text}` is no step of `{}`", cut.column);
+            self.wrong(way, message, Some(format!("it is {}", axis.steps())));
+        }
+        step
+    }
+
+    fn bound(&mut self, cut: &Cut, text: &str, way: &[&str]) -> Option<Bound> {
+        let axis = cut.kind.axis();
+        let bound = axis.bound(text);
+        if bound.is_none() {
+            let message = format!("`{text}` is no value of `{}`", cut.column);
+            self.wrong(way, message, Some(format!("it is {}", axis.values())));
+        }
+        bound
+    }
+
     fn division(&mut self, relation: &Relation, columns: &[Mapped], said: &DivideSpec) -> Option<Division> {
         let mut division = Division {
             by: said.by,
             cut: None,
             listed: None,
             columns: Vec::new(),
-            step: said.step,
-            every: said.every,
+            step: None,
             bounds: Vec::new(),
             values: said.values.clone().unwrap_or_default(),
             parts: said.parts.unwrap_or(1),
@@ -426,28 +454,20 @@ impl Reader<'_> {
         match said.by {
             By::Range => {
                 let cut = self.cut(relation, columns, said.column.as_deref()?, &["divide", "column"])?;
-                let misfit = match cut.kind {
-                    Kind::Number => said.every.map(|_| ("every", "step")),
-                    _ => said.step.map(|_| ("step", "every")),
-                };
-                if let Some((key, instead)) = misfit {
-                    let message = format!("`{key}` does not go with `{}`, which is of another kind", cut.column);
-                    self.wrong(&["divide", key], message, Some(format!("say `{instead}` instead")));
-                }
-                if cut.kind == Kind::Date && said.every == Some(Every::Hour) {
-                    self.wrong(&["divide", "every"], "a date has no hours".to_owned(), None);
+                if let Some(step) = &said.step {
+                    division.step = self.step(&cut, step, &["divide", "step"]);
                 }
                 for (at, text) in said.bounds.iter().flatten().enumerate() {
-                    match bound(text, cut.kind) {
-                        Ok(bound) if division.bounds.last().is_none_or(|last| *last < bound) => {
+                    match self.bound(&cut, text, &["divide", "bounds", &at.to_string()]) {
+                        Some(bound) if division.bounds.last().is_none_or(|last| *last < bound) => {
                             division.bounds.push(bound)
                         }
-                        Ok(_) => self.wrong(
+                        Some(_) => self.wrong(
                             &["divide", "bounds", &at.to_string()],
                             format!("`{text}` is not greater than the bound before it"),
                             None,
                         ),
-                        Err(message) => self.wrong(&["divide", "bounds", &at.to_string()], message, None),
+                        None => break,
                     }
                 }
                 division.cut = Some(cut);
@@ -497,16 +517,10 @@ impl Reader<'_> {
             let message = format!("`{}` is a column of numbers, which have no periods", cut.column);
             self.wrong(&["periods", "column"], message, Some("divide by `range` with `step`".to_owned()));
         }
-        if cut.kind == Kind::Date && said.every == Every::Hour {
-            self.wrong(&["periods", "every"], "a date has no hours".to_owned(), None);
-        }
+        let every = self.step(&cut, &said.every, &["periods", "every"])?;
         let mut ends = [None, None];
         for (end, (key, text)) in ends.iter_mut().zip([("from", &said.from), ("until", &said.until)]) {
-            let Some(text) = text else { continue };
-            match bound(text, cut.kind) {
-                Ok(bound) => *end = Some(bound),
-                Err(message) => self.wrong(&["periods", key], message, None),
-            }
+            *end = text.as_ref().and_then(|text| self.bound(&cut, text, &["periods", key]));
         }
         let [from, until] = ends;
         if let (Some(from), Some(until)) = (from, until)
@@ -519,7 +533,7 @@ impl Reader<'_> {
             let help = "declare it NOT NULL in the database, or leave `periods` out";
             self.wrong(&["periods", "column"], message, Some(help.to_owned()));
         }
-        Some(Periods { cut, every: said.every, from, until, last: said.last })
+        Some(Periods { cut, every, from, until, last: said.last })
     }
 
     fn cursor(&mut self, relation: &Relation, said: &CursorSpec) -> Option<Cursor> {
@@ -576,34 +590,4 @@ fn lag_sql(text: &str, number: bool) -> Option<String> {
         _ => return None,
     };
     count.trim().parse::<u32>().ok().map(|count| format!("interval '{count} {unit}'"))
-}
-
-/// A bound as it stands in the configuration.
-fn bound(text: &str, kind: Kind) -> Result<Bound, String> {
-    let text = text.trim();
-    let date = || text.parse::<jiff::civil::Date>().ok().filter(|_| text.len() == 10);
-    let found = match kind {
-        Kind::Number => text.parse().ok().map(Bound::Number),
-        Kind::Date => date().and_then(|date| {
-            let days = date.since(jiff::civil::Date::constant(1970, 1, 1)).ok()?.get_days();
-            Some(Bound::Date(days))
-        }),
-        Kind::Local | Kind::Zoned => {
-            let zoned = Timestamp::parse(text).ok();
-            let local = || {
-                let time = text.parse::<jiff::civil::DateTime>().ok()?;
-                let time = time.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
-                Some(Timestamp(time.as_microsecond()))
-            };
-            zoned.or_else(local).map(|time| Bound::Time(time.0))
-        }
-    };
-    found.ok_or_else(|| {
-        let example = match kind {
-            Kind::Number => "a whole number",
-            Kind::Date => "a date such as 2026-11-21",
-            Kind::Local | Kind::Zoned => "a time such as 2026-11-21 or 2026-11-21T08:00:00Z",
-        };
-        format!("`{text}` is not {example}")
-    })
 }

@@ -1,12 +1,12 @@
 //! The units of a table: what each of them reads.
 
-use headwater_sdk::divide::{between, covering, period, periods, steps, unit_name};
+use headwater_sdk::divide::{Axis, covering, unit_name};
 use headwater_sdk::schema::UNIT;
 use headwater_sdk::sql::quote;
 use headwater_sdk::{Bound, Error, Range, Result, Timestamp};
 use tokio_postgres::Client;
 
-use crate::discover::{Cut, Division, Found, Kind};
+use crate::discover::{Cut, Division, Found, Kind, Periods};
 use crate::relations::{Leaf, leaves};
 use crate::spec::By;
 
@@ -59,7 +59,7 @@ fn condition(cut: &Cut, range: &Range) -> String {
 }
 
 /// The least and the greatest value of a column; none where there is no value, or none that is finite.
-async fn extent(client: &Client, found: &Found, cut: &Cut) -> Result<Option<(Bound, Bound)>, tokio_postgres::Error> {
+async fn extent(client: &Client, found: &Found, cut: &Cut) -> Result<Option<(i64, i64)>, tokio_postgres::Error> {
     let column = quote(&cut.column);
     let (number, finite) = match cut.kind {
         Kind::Number if cut.is_numeric => ("floor({})::bigint", "{} <> 'NaN'"),
@@ -80,72 +80,55 @@ async fn extent(client: &Client, found: &Found, cut: &Cut) -> Result<Option<(Bou
     let (Some(least), Some(greatest)) = (row.get::<_, Option<i64>>(0), row.get::<_, Option<i64>>(1)) else {
         return Ok(None);
     };
-    let bound = |value: i64| match cut.kind {
-        Kind::Number => Bound::Number(value),
-        Kind::Date => Bound::Date(i32::try_from(value).unwrap_or(if value < 0 { i32::MIN } else { i32::MAX })),
-        Kind::Local | Kind::Zoned => Bound::Time(value),
-    };
-    Ok(Some((bound(least), bound(greatest))))
+    Ok(Some((least, greatest)))
 }
 
 /// The ranges that a table is divided into, which have every row.
-async fn ranges(client: &Client, found: &Found, division: &Division) -> Result<Vec<Range>> {
-    let Some(cut) = &division.cut else { return Err(Error::fatal("a division by ranges has no column")) };
-    if !division.bounds.is_empty() {
-        return Ok(covering(&cut.name, &division.bounds));
-    }
+async fn ranges(client: &Client, found: &Found, division: &Division, cut: &Cut) -> Result<Vec<Range>> {
+    let Some(step) = division.step else { return Ok(covering(&cut.name, &division.bounds)) };
     let extent = extent(client, found, cut).await.map_err(|error| found.explain(&error))?;
     let Some((least, greatest)) = extent else { return Ok(covering(&cut.name, &[])) };
-    let too_many = || {
-        Error::fatal(format!(
-            "table {}: `divide` would make more than {MOST} units of the values from {least} to {greatest} of `{}`; make \
-             the ranges larger, or name them in `bounds`",
-            found.schema.name, cut.column
-        ))
-    };
-    let bounds = match (division.step, division.every, least, greatest) {
-        (Some(step), _, Bound::Number(least), Bound::Number(greatest)) => {
-            if (i128::from(greatest) - i128::from(least)) / i128::from(step) >= MOST as i128 {
-                return Err(too_many());
-            }
-            steps(least, greatest, step)
-        }
-        // Nobody has a year of so many hours.
-        (_, Some(every), least, greatest) => match period(least, every, MOST as i64) {
-            Some(end) if end <= greatest => return Err(too_many()),
-            _ => periods(least, greatest, every).ok_or_else(too_many)?,
-        },
-        _ => return Err(Error::fatal("a division into steps needs a column of numbers")),
-    };
+    let axis = cut.kind.axis();
+    let bounds: Vec<Bound> = step.within(least, greatest).take(MOST).map(|at| axis.of_number(at)).collect();
+    if bounds.len() == MOST {
+        return Err(Error::fatal(format!(
+            "table {}: the `step` of `divide` makes more than {MOST} units of the values from {} to {} of `{}`; choose a \
+             longer one",
+            found.schema.name,
+            axis.of_number(least),
+            axis.of_number(greatest),
+            cut.column
+        )));
+    }
     Ok(covering(&cut.name, &bounds))
 }
 
 /// The periods that are read, as ranges that have an end.
 fn chosen_periods(found: &Found) -> Result<Vec<(Cut, Range)>> {
-    let Some(chosen) = &found.periods else { return Ok(Vec::new()) };
+    let Some(Periods { cut, every, from, until, last }) = &found.periods else { return Ok(Vec::new()) };
+    let axis = cut.kind.axis();
     let now = Timestamp::now().0;
-    let now = match chosen.cut.kind {
-        Kind::Date => Bound::Date(i32::try_from(now.div_euclid(86_400_000_000)).unwrap_or_default()),
-        _ => Bound::Time(now),
-    };
+    let now = if axis == Axis::Date { now.div_euclid(86_400_000_000) } else { now };
     let beyond = || Error::fatal(format!("table {}: `periods` is beyond the calendar", found.schema.name));
-    let this = period(now, chosen.every, 0).ok_or_else(beyond)?;
-    let (first, end) = match (chosen.last, chosen.from, chosen.until) {
-        (Some(last), ..) => (period(this, chosen.every, -i64::from(last)).ok_or_else(beyond)?, this),
-        (None, Some(from), Some(until)) => (from, until),
-        (None, Some(from), None) => (from, period(this, chosen.every, 1).ok_or_else(beyond)?),
+    let around = |at: i64, later: i64| every.around(at, later).ok_or_else(beyond);
+    let (mut at, end) = match (last, from, until) {
+        (Some(last), ..) => (around(now, -i64::from(*last))?, around(now, 0)?),
+        (None, Some(from), Some(until)) => (around(from.number(), 0)?, until.number()),
+        (None, Some(from), None) => (around(from.number(), 0)?, around(now, 1)?),
         (None, None, _) => return Err(Error::fatal("`periods` has no beginning")),
     };
-    if period(first, chosen.every, MOST as i64).is_some_and(|end_of_most| end_of_most <= end) {
-        return Err(Error::fatal(format!("table {}: `periods` are more than {MOST}", found.schema.name)));
+    let mut periods = Vec::new();
+    // Where the end is within a period, that is read as a whole.
+    while at < end {
+        if periods.len() == MOST {
+            return Err(Error::fatal(format!("table {}: `periods` are more than {MOST}", found.schema.name)));
+        }
+        let next = around(at, 1)?;
+        let [from, until] = [at, next].map(|at| Some(axis.of_number(at)));
+        periods.push((cut.clone(), Range { column: cut.name.clone(), from, until }));
+        at = next;
     }
-    let mut bounds = periods(first, end, chosen.every).ok_or_else(beyond)?;
-    // The end itself is no longer read; where it is within a period, that is read as a whole.
-    match bounds.last() {
-        Some(last) if *last < end => bounds.push(period(*last, chosen.every, 1).ok_or_else(beyond)?),
-        _ => {}
-    }
-    Ok(between(&chosen.cut.name, &bounds).into_iter().map(|range| (chosen.cut.clone(), range)).collect())
+    Ok(periods)
 }
 
 /// The units of a table. `None` where it is read as a whole, as one unit.
@@ -180,7 +163,7 @@ async fn parts(client: &Client, found: &Found, division: &Division) -> Result<Ve
     Ok(match division.by {
         By::Range => {
             let Some(cut) = &division.cut else { return Err(Error::fatal("a division by ranges has no column")) };
-            let ranges = ranges(client, found, division).await?;
+            let ranges = ranges(client, found, division, cut).await?;
             let piece = |range: Range| Piece {
                 name: unit_name(std::slice::from_ref(&range)),
                 conditions: vec![condition(cut, &range)],

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use headwater_postgresql_client::Place;
-use headwater_sdk::divide::Every;
 use headwater_sdk::{Error, Result};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -92,7 +91,7 @@ pub struct TableSpec {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum By {
-    /// By the values of a column: numbers in steps of `step`, dates and times in periods of `every`, or at `bounds`.
+    /// By the values of a column: at the multiples of `step`, or at `bounds`.
     Range,
     /// By the values of a column that are listed in `values`, and all others.
     List,
@@ -116,13 +115,9 @@ pub struct DivideSpec {
     /// The columns, for `hash`; by default those of the key.
     #[serde(default)]
     pub columns: Option<Vec<String>>,
-    /// How many numbers a range has.
+    /// How far a range reaches: a number, or `7 days`, `1 month`, `6 hours`. Ranges begin at its multiples.
     #[serde(default)]
-    #[schemars(range(min = 1))]
-    pub step: Option<i64>,
-    /// How long a range of time is.
-    #[serde(default)]
-    pub every: Option<Every>,
+    pub step: Option<String>,
     /// Where one range ends and the next begins: numbers, dates (`2026-11-21`) or times (`2026-11-21T08:00:00Z`).
     #[serde(default)]
     pub bounds: Option<Vec<String>>,
@@ -141,8 +136,8 @@ pub struct DivideSpec {
 pub struct PeriodsSpec {
     /// The column, of dates or points in time, that says which period a row is of.
     pub column: String,
-    /// How long a period is.
-    pub every: Every,
+    /// How long a period is: `1 day`, `1 month`, `6 hours`.
+    pub every: String,
     /// The beginning of the first one: `2026-11-21`, or `2026-11-21T08:00:00Z`.
     #[serde(default)]
     pub from: Option<String>,
@@ -224,13 +219,12 @@ impl DivideSpec {
             ("column", self.column.is_some()),
             ("columns", self.columns.is_some()),
             ("step", self.step.is_some()),
-            ("every", self.every.is_some()),
             ("bounds", self.bounds.is_some()),
             ("values", self.values.is_some()),
             ("parts", self.parts.is_some()),
         ];
         let (needed, allowed): (&[&str], &[&str]) = match self.by {
-            By::Range => (&["column"], &["column", "step", "every", "bounds"]),
+            By::Range => (&["column"], &["column", "step", "bounds"]),
             By::List => (&["column", "values"], &["column", "values"]),
             By::Hash => (&["parts"], &["parts", "columns"]),
             By::Ctid => (&["parts"], &["parts"]),
@@ -245,13 +239,11 @@ impl DivideSpec {
                 return Err(("divide", format!("needs `{key}` with `by: {by}`")));
             }
         }
-        let ways =
-            usize::from(self.step.is_some()) + usize::from(self.every.is_some()) + usize::from(self.bounds.is_some());
-        if self.by == By::Range && ways != 1 {
-            return Err(("divide", "needs one of `step`, `every` and `bounds`".to_owned()));
+        if self.by == By::Range && self.step.is_some() == self.bounds.is_some() {
+            return Err(("divide", "needs either a `step` or `bounds`".to_owned()));
         }
-        if self.step.is_some_and(|step| step < 1) || self.parts == Some(0) {
-            return Err(("divide", "must be into ranges of at least one value, and at least one part".to_owned()));
+        if self.parts == Some(0) {
+            return Err(("parts", "must be at least 1".to_owned()));
         }
         if self.values.as_ref().is_some_and(Vec::is_empty) || self.bounds.as_ref().is_some_and(Vec::is_empty) {
             return Err(("divide", "lists nothing".to_owned()));

@@ -35,7 +35,7 @@ const TABLES: &str = r#"
 
 const DIVIDED: &str = "
     numbers: { divide: { by: range, column: id, step: 3000 } }
-    days: { divide: { by: range, column: day, every: month } }
+    days: { divide: { by: range, column: day, step: 1 month } }
     moments: { divide: { by: range, column: at, bounds: ['2026-03-10', '2026-04-01T12:00:00Z'] } }
     lists: { divide: { by: list, column: region, values: [eu, \"it's\", 'back\\slash'] } }
     hashed: { divide: { by: hash, parts: 3 } }
@@ -98,7 +98,7 @@ fn only_the_periods_that_are_named_are_touched() {
     let pair = Pair::new(TABLES);
     let tables = |rest: &str| {
         format!(
-            "moments: {{ periods: {{ column: at, every: day, {rest} }}, divide: {{ by: range, column: id, step: 50 }} }}"
+            "moments: {{ periods: {{ column: at, every: 1 day, {rest} }}, divide: {{ by: range, column: id, step: 50 }} }}"
         )
     };
     let only = |configuration: String| configuration.replace("tables: ['*']", "tables: [moments]");

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::calls::meter::{Counts, Wait};
-use headwater_sdk::memory::Lease;
+use headwater_sdk::memory::{self, Lease};
 use headwater_sdk::unit::{Message, Unit, UnitRun, unit_id};
 use headwater_sdk::{Calls, Class, Connector, Error, Outcome, TableSchema, Timestamp};
 use tokio::sync::mpsc;
@@ -240,7 +240,7 @@ impl Tables {
             return;
         }
         if table.shape.is_some() {
-            lease.set(batch.get_array_memory_size() as u64);
+            lease.set(memory::held(&batch));
         }
         let base = &self.base;
         // Each column is shared between the destinations, not copied.
