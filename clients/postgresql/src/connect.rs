@@ -34,7 +34,8 @@ impl Connector {
     ///
     /// # Errors
     /// If the certificates that the server is verified with cannot be read.
-    pub fn new(settings: Settings) -> Result<Self> {
+    pub fn new(mut settings: Settings) -> Result<Self> {
+        name_hosts(&mut settings.config);
         let tls = MakeRustlsConnect::new(tls(&settings)?);
         Ok(Self { settings, tls })
     }
@@ -79,7 +80,6 @@ impl Connector {
             negotiation: config.get_ssl_negotiation(),
             last: Arc::new(Mutex::new(None)),
         };
-        name_hosts(&mut config);
         config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
         let (client, connection) = config.connect(opener.clone()).await.map_err(explained)?;
         tokio::spawn(connection);

@@ -109,9 +109,11 @@ impl Wire {
 
     /// Reads what there is.
     async fn fill(&mut self) -> Result<()> {
-        self.buffer.copy_within(self.start..self.end, 0);
-        self.end -= self.start;
-        self.start = 0;
+        if self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
         if self.end == 0 && self.buffer.len() > BUFFER {
             // One large row is no reason to keep its memory.
             self.buffer = vec![0; BUFFER];

@@ -34,7 +34,7 @@ pub fn qualified(schema: &str, table: &str) -> String {
     format!("{}.{}", quote(schema), quote(table))
 }
 
-/// A query whose rows come.
+/// A query whose rows come. Where it is dropped before its end, so should be the connection, which cancels it.
 pub struct Rows<'a> {
     wire: &'a mut Wire,
     decoder: Decoder,
