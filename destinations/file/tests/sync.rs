@@ -215,10 +215,44 @@ async fn csv_holds_every_type() {
 #[tokio::test]
 async fn csv_takes_a_delimiter_and_no_header() {
     let folder = TempDir::new().unwrap();
-    let format_spec = FormatSpec { delimiter: Some("\t".to_owned()), skip_header: Some(true) };
+    let format_spec = FormatSpec { delimiter: Some("\t".to_owned()), skip_header: Some(true), ..FormatSpec::default() };
     write_three(Spec { format_spec, compression: Compression::Gzip, ..spec(&folder, Format::Csv) }).await;
     let text = text(folder.path().join("out/t/aws.123456789012.eu-west-1.csv.gz"));
     assert!(text.starts_with("2026-11-21T08:59:02.123456Z\taws\t"), "{text}");
+}
+
+#[tokio::test]
+async fn parquet_is_laid_out_as_the_spec_says() {
+    use headwater_sdk::arrow::array::AsArray;
+    let folder = TempDir::new().unwrap();
+    let format_spec: FormatSpec = serde_json::from_value(serde_json::json!({
+        "row_group_rows": 3, "page_bytes": 1024, "zstd_level": 9, "dictionary": false, "bloom_filter": ["arn", "no_such"],
+        "sort_by": ["-arn"],
+    }))
+    .unwrap();
+    let table = every_type("t");
+    let destination = ready(Spec { format_spec, ..spec(&folder, Format::Parquet) }).await;
+    let part = part(&table, HERE, at(0), DELETE_STALE);
+    let batches = vec![rows(&["c", "a"]), rows(&["d", "b", "f"]), rows(&["e", "g"])];
+    let done = write(&*destination, part, HERE, COMPLETE, batches).await.unwrap();
+    assert_eq!(done, committed(7, 0));
+    let file = File::open(folder.path().join("out/t/aws.123456789012.eu-west-1.parquet")).unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+    let metadata = reader.metadata().clone();
+    let groups: Vec<i64> = metadata.row_groups().iter().map(|group| group.num_rows()).collect();
+    assert_eq!(groups, [3, 3, 1]);
+    let arn = reader.schema().index_of("arn").unwrap();
+    for group in metadata.row_groups() {
+        let column = group.column(arn);
+        assert!(column.bloom_filter_offset().is_some() && column.dictionary_page_offset().is_none());
+        let filters = group.columns().iter().filter(|column| column.bloom_filter_offset().is_some()).count();
+        assert_eq!(filters, 1);
+    }
+    let batches: Vec<RecordBatch> = reader.build().unwrap().collect::<Result<_, _>>().unwrap();
+    let arns = batches.iter().flat_map(|batch| {
+        batch.column(arn).as_string::<i32>().iter().map(|arn| arn.unwrap().to_owned()).collect::<Vec<_>>()
+    });
+    assert_eq!(arns.collect::<Vec<_>>(), ["d", "c", "a", "f", "e", "b", "g"], "in order within each row group");
 }
 
 #[tokio::test]
@@ -618,6 +652,16 @@ fn specs_are_strict() {
         (r#"{"path": "a", "format": "csv", "format_spec": {"delimiter": ";;"}}"#, "one ASCII character"),
         (r#"{"path": "a", "format": "csv", "format_spec": {"delimiter": "é"}}"#, "one ASCII character"),
         (r#"{"path": "a", "format_spec": {"version": "v2Latest"}}"#, "unknown field `version`"),
+        (
+            r#"{"path": "a", "format": "csv", "format_spec": {"sort_by": ["id"]}}"#,
+            "`format_spec.sort_by` is a setting of parquet",
+        ),
+        (r#"{"path": "a", "format_spec": {"zstd_level": 23}}"#, "from 1 to 22"),
+        (
+            r#"{"path": "a", "compression": "none", "format_spec": {"zstd_level": 9}}"#,
+            "no meaning with `compression: none`",
+        ),
+        (r#"{"path": "a", "format_spec": {"row_group_rows": 0}}"#, "at least 1"),
         (r#"{"path": "a", "paht": "b"}"#, "unknown field `paht`"),
     ] {
         let error = refused(json);

@@ -65,7 +65,7 @@ impl<S: Store> Objects<S> {
 
     /// Whether a table can be written at all.
     fn check_table(&self, table: &TableSchema) -> Result<()> {
-        let checked = encode::check(self.0.settings.encoding, table);
+        let checked = encode::check(&self.0.settings.encoding, table);
         checked.map_err(|error| error.while_doing(format!("table {}", table.name)))
     }
 }
@@ -81,7 +81,7 @@ impl<S: Store> Destination for Objects<S> {
     }
 
     fn stores(&self, kind: &ColumnType) -> Stored {
-        encode::stored(self.0.settings.encoding, kind)
+        encode::stored(&self.0.settings.encoding, kind)
     }
 
     fn use_memory(&self, budget: &Budget) {

@@ -146,7 +146,7 @@ impl<S: Store> State<S> {
 
     fn begin(&self, shared: &Shared<S>, part: &Part, right: Option<File>) -> Result<Open<S>> {
         let scratch = shared.store.scratch(Some(&self.name))?;
-        let sink = Sink::new(shared.settings.encoding, &part.table.arrow(), scratch.out()?, self.held.memory())?;
+        let sink = Sink::new(&shared.settings.encoding, &part.table.arrow(), scratch.out()?, self.held.memory())?;
         Ok(Open { scratch, sink, rows: 0, _right: right })
     }
 
@@ -177,10 +177,16 @@ impl<S: Store> State<S> {
         sink.finish().map_err(in_object)?;
         let whole = match &superseded[..before] {
             [] => scratch,
+            // Rows are found by their place, which sorting has changed.
+            _ if shared.settings.encoding.is_sorted() => {
+                return Err(in_object(Error::destination(
+                    "the source has listed a row twice, of which the first was written and sorted already; leave `sort_by` out",
+                )));
+            }
             written => {
                 let fewer = shared.store.scratch(Some(&self.name))?;
                 let (from, to) = (scratch.file()?, fewer.out()?);
-                encode::without(written, shared.settings.encoding, from, to, self.held.memory()).map_err(in_object)?;
+                encode::without(written, &shared.settings.encoding, from, to, self.held.memory()).map_err(in_object)?;
                 fewer
             }
         };

@@ -91,10 +91,10 @@ pub async fn prune<S: Store>(
 }
 
 async fn look<S: Store>(shared: &Shared<S>, table: &TableSchema, name: &str) -> Result<Option<Origin>> {
-    let encoding = shared.settings.encoding;
+    let encoding = &shared.settings.encoding;
     let mut bytes = LITTLE;
     loop {
-        let piece = if matches!(encoding, Encoding::Parquet { .. }) { Piece::Last(bytes) } else { Piece::First(bytes) };
+        let piece = if matches!(encoding, Encoding::Parquet(_)) { Piece::Last(bytes) } else { Piece::First(bytes) };
         let read = shared.store.read(name, piece).await?;
         match origin(encoding, table, &read, (read.len() as u64) < bytes) {
             Ok(found) => return Ok(found),

@@ -28,13 +28,13 @@ pub enum Sink {
 
 impl Sink {
     /// Begins a file for batches of a schema.
-    pub fn new(encoding: Encoding, schema: &SchemaRef, file: Out, memory: &Memory) -> Result<Self> {
+    pub fn new(encoding: &Encoding, schema: &SchemaRef, file: Out, memory: &Memory) -> Result<Self> {
         let sink = match encoding {
-            Encoding::Parquet { zstd } => {
-                return Ok(Self::Parquet(Box::new(parquet::Sink::new(schema, file, zstd, memory)?)));
+            Encoding::Parquet(how) => {
+                return Ok(Self::Parquet(Box::new(parquet::Sink::new(schema, file, how, memory)?)));
             }
-            Encoding::Json { gzip } => text::Sink::json(file, gzip),
-            Encoding::Csv { gzip, delimiter, header } => text::Sink::csv(schema, file, gzip, delimiter, header),
+            Encoding::Json { gzip } => text::Sink::json(file, *gzip),
+            Encoding::Csv { gzip, delimiter, header } => text::Sink::csv(schema, file, *gzip, *delimiter, *header),
         };
         let share = memory.share();
         share.set(OPEN_FILE);
@@ -59,17 +59,17 @@ impl Sink {
 }
 
 /// Whether a table can be written at all, before anything is.
-pub fn check(encoding: Encoding, table: &TableSchema) -> Result<()> {
+pub fn check(encoding: &Encoding, table: &TableSchema) -> Result<()> {
     match encoding {
-        Encoding::Parquet { .. } => parquet::check(&table.arrow()),
+        Encoding::Parquet(_) => parquet::check(&table.arrow()),
         Encoding::Json { .. } | Encoding::Csv { .. } => Ok(()),
     }
 }
 
 /// How a type's values are stored, and which of them cannot be had back.
-pub fn stored(encoding: Encoding, kind: &ColumnType) -> Stored {
+pub fn stored(encoding: &Encoding, kind: &ColumnType) -> Stored {
     match encoding {
-        Encoding::Parquet { .. } => parquet::stored(kind),
+        Encoding::Parquet(_) => parquet::stored(kind),
         Encoding::Json { .. } => text::stored_json(kind),
         Encoding::Csv { .. } => text::stored_csv(kind),
     }
@@ -104,11 +104,11 @@ impl<'a> Gone<'a> {
 }
 
 /// Copies a finished file without some of its rows, whose numbers are given in order, counted from 0.
-pub fn without(rows: &[u64], encoding: Encoding, from: File, to: Out, memory: &Memory) -> Result<()> {
+pub fn without(rows: &[u64], encoding: &Encoding, from: File, to: Out, memory: &Memory) -> Result<()> {
     match encoding {
-        Encoding::Parquet { zstd } => parquet::without(rows, from, to, zstd, memory),
-        Encoding::Json { gzip } => text::without(rows, from, to, gzip, false, false),
-        Encoding::Csv { gzip, header, .. } => text::without(rows, from, to, gzip, true, header),
+        Encoding::Parquet(how) => parquet::without(rows, from, to, how, memory),
+        Encoding::Json { gzip } => text::without(rows, from, to, *gzip, false, false),
+        Encoding::Csv { gzip, header, .. } => text::without(rows, from, to, *gzip, true, *header),
     }
 }
 

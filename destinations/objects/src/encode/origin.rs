@@ -29,7 +29,12 @@ pub struct Origin {
 
 /// What a piece of an object tells, which is its end in Parquet, and otherwise its beginning: none where it is no object of
 /// ours. An error says that a larger piece is needed.
-pub fn origin(encoding: Encoding, table: &TableSchema, piece: &[u8], whole: bool) -> Result<Option<Origin>, NeedsMore> {
+pub fn origin(
+    encoding: &Encoding,
+    table: &TableSchema,
+    piece: &[u8],
+    whole: bool,
+) -> Result<Option<Origin>, NeedsMore> {
     let text = |gzip: bool| -> (Vec<u8>, bool) {
         if !gzip {
             return (piece.to_vec(), whole);
@@ -42,15 +47,15 @@ pub fn origin(encoding: Encoding, table: &TableSchema, piece: &[u8], whole: bool
     match encoding {
         Encoding::Parquet { .. } => parquet(piece, whole),
         Encoding::Json { gzip } => {
-            let (text, whole) = text(gzip);
+            let (text, whole) = text(*gzip);
             match text.iter().position(|byte| *byte == b'\n') {
                 None if !whole => Err(NeedsMore),
                 end => Ok(serde_json::from_slice(&text[..end.unwrap_or(text.len())]).ok()),
             }
         }
         Encoding::Csv { gzip, delimiter, header } => {
-            let (text, whole) = text(gzip);
-            csv(table, &text, delimiter, header, whole)
+            let (text, whole) = text(*gzip);
+            csv(table, &text, *delimiter, *header, whole)
         }
     }
 }

@@ -5,7 +5,9 @@ use std::io;
 use std::sync::Arc;
 
 use headwater_sdk::arrow::array::{ArrayRef, RecordBatch};
-use headwater_sdk::arrow::compute::{CastOptions, cast_with_options};
+use headwater_sdk::arrow::compute::{
+    CastOptions, SortColumn, SortOptions, cast_with_options, concat_batches, lexsort_to_indices, take_record_batch,
+};
 use headwater_sdk::arrow::datatypes::{DataType, Field, FieldRef, IntervalUnit, Schema, SchemaRef, TimeUnit};
 use headwater_sdk::pool::{Share, batch_bytes};
 use headwater_sdk::schema::ID;
@@ -14,17 +16,17 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
 use parquet::basic::{Compression, LogicalType, ZstdLevel};
-use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData, SortingColumn};
 use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{ColumnPath, SchemaDescriptor, Type, TypePtr};
 
 use super::{Gone, wrong};
+use crate::format::Parquet as How;
 use crate::in_order::in_order;
 use crate::memory::Memory;
 use crate::store::Out;
 
-const ZSTD_LEVEL: i32 = 3;
 /// What the compressor of a column takes.
 const COMPRESSOR: u64 = 2 << 20;
 /// What is kept of each column of a row group until the file's end: places, sizes and statistics.
@@ -39,6 +41,7 @@ pub struct Sink {
     from: SchemaRef,
     to: SchemaRef,
     writer: SerializedFileWriter<Out>,
+    how: Arc<How>,
     memory: Memory,
     share: Share,
 }
@@ -167,34 +170,91 @@ fn type_name(field: &Type) -> String {
     }
 }
 
-fn writer(schema: &SchemaRef, file: Out, zstd: bool) -> Result<SerializedFileWriter<Out>> {
-    let compression = match zstd {
-        true => Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL).map_err(wrong)?),
-        false => Compression::UNCOMPRESSED,
+fn writer(schema: &SchemaRef, file: Out, how: &How) -> Result<SerializedFileWriter<Out>> {
+    let compression = match how.zstd {
+        Some(level) => Compression::ZSTD(ZstdLevel::try_new(level).map_err(wrong)?),
+        None => Compression::UNCOMPRESSED,
     };
     let mut properties = WriterProperties::builder()
         .set_compression(compression)
+        .set_dictionary_enabled(how.dictionary)
         // Every row has another one, so a dictionary would only cost.
-        .set_column_dictionary_enabled(ColumnPath::from(ID), false)
-        .build();
+        .set_column_dictionary_enabled(ColumnPath::from(ID), false);
+    if let Some(bytes) = how.page_bytes {
+        properties = properties.set_data_page_size_limit(bytes);
+    }
+    for name in how.bloom_filter.iter().filter(|name| schema.column_with_name(name).is_some()) {
+        properties = properties.set_column_bloom_filter_enabled(ColumnPath::from(name.as_str()), true);
+    }
+    let sorting: Vec<SortingColumn> = sorting(schema, how)
+        .map(|(index, descending)| SortingColumn { column_idx: index as i32, descending, nulls_first: false })
+        .collect();
+    // Parquet counts leaves, which are the columns as long as none of them is nested.
+    let is_flat = schema.fields().iter().all(|field| !field.data_type().is_nested());
+    if is_flat && !sorting.is_empty() {
+        properties = properties.set_sorting_columns(Some(sorting));
+    }
+    let mut properties = properties.build();
     add_encoded_arrow_schema_to_metadata(schema, &mut properties);
     let root = parquet_schema(schema)?.root_schema_ptr();
     SerializedFileWriter::new(file, root, Arc::new(properties)).map_err(wrong)
 }
 
+/// The columns of a schema that rows are sorted by, and whether descending.
+fn sorting<'a>(schema: &'a Schema, how: &'a How) -> impl Iterator<Item = (usize, bool)> + 'a {
+    how.sort_by.iter().filter_map(|(name, descending)| Some((schema.column_with_name(name)?.0, *descending)))
+}
+
 impl Sink {
     /// Begins a file.
-    pub fn new(schema: &SchemaRef, file: Out, zstd: bool, memory: &Memory) -> Result<Self> {
+    pub fn new(schema: &SchemaRef, file: Out, how: &Arc<How>, memory: &Memory) -> Result<Self> {
         let to = plain_schema(schema);
-        let writer = writer(&to, file, zstd)?;
-        Ok(Self { from: Arc::clone(schema), to, writer, memory: memory.clone(), share: memory.share() })
+        let writer = writer(&to, file, how)?;
+        let (how, share) = (Arc::clone(how), memory.share());
+        Ok(Self { from: Arc::clone(schema), to, writer, how, memory: memory.clone(), share })
     }
 
-    /// Writes batches as a row group.
+    /// Writes batches as a row group, or as several where that has too many rows.
     pub fn write(&mut self, batches: &[RecordBatch]) -> Result<()> {
+        let most = self.how.row_group_rows.unwrap_or(usize::MAX);
+        let mut group: Vec<RecordBatch> = Vec::new();
+        let mut rows = 0;
+        for batch in batches {
+            let mut from = 0;
+            while from < batch.num_rows() {
+                let count = (batch.num_rows() - from).min(most - rows);
+                group.push(batch.slice(from, count));
+                (from, rows) = (from + count, rows + count);
+                if rows == most {
+                    self.write_group(&group)?;
+                    (group, rows) = (Vec::new(), 0);
+                }
+            }
+        }
+        self.write_group(&group)
+    }
+
+    /// The rows of a row group in their order.
+    fn sorted(&self, batches: &[RecordBatch]) -> Result<Option<RecordBatch>> {
+        let by: Vec<(usize, bool)> = sorting(&self.from, &self.how).collect();
+        if by.is_empty() {
+            return Ok(None);
+        }
+        let all = concat_batches(&self.from, batches).map_err(wrong)?;
+        let columns = by.into_iter().map(|(index, descending)| SortColumn {
+            values: Arc::clone(all.column(index)),
+            options: Some(SortOptions { descending, nulls_first: false }),
+        });
+        let order = lexsort_to_indices(&columns.collect::<Vec<_>>(), None).map_err(wrong)?;
+        take_record_batch(&all, &order).map(Some).map_err(wrong)
+    }
+
+    fn write_group(&mut self, batches: &[RecordBatch]) -> Result<()> {
         if batches.iter().all(|batch| batch.num_rows() == 0) {
             return Ok(());
         }
+        let sorted = self.sorted(batches)?;
+        let batches = sorted.as_ref().map_or(batches, std::slice::from_ref);
         let fields = self.writer.schema_descr().root_schema().get_fields().to_vec();
         let properties = Arc::clone(self.writer.properties());
         let mut row_group = self.writer.next_row_group().map_err(wrong)?;
@@ -258,14 +318,14 @@ fn rows_at_once(file: &ParquetMetaData, bytes: u64) -> usize {
 }
 
 /// Copies a file without some rows.
-pub fn without(rows: &[u64], from: File, to: Out, zstd: bool, memory: &Memory) -> Result<()> {
+pub fn without(rows: &[u64], from: File, to: Out, how: &Arc<How>, memory: &Memory) -> Result<()> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(from).map_err(wrong)?;
     let at_once = rows_at_once(reader.metadata(), memory.row_group() / 16);
     let reader = reader.with_batch_size(at_once);
     let schema = Arc::clone(reader.schema());
-    let writer = writer(&schema, to, zstd)?;
-    let mut sink =
-        Sink { from: Arc::clone(&schema), to: schema, writer, memory: memory.clone(), share: memory.share() };
+    let writer = writer(&schema, to, how)?;
+    let (how, share) = (Arc::clone(how), memory.share());
+    let mut sink = Sink { from: Arc::clone(&schema), to: schema, writer, how, memory: memory.clone(), share };
     let mut gone = Gone::new(rows, 0);
     let share = memory.share();
     let mut group = Vec::new();
@@ -287,6 +347,7 @@ pub fn without(rows: &[u64], from: File, to: Out, zstd: bool, memory: &Memory) -
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::format::{Encoding, Layout};
     use headwater_sdk::Budget;
     use headwater_sdk::arrow::array::StringArray;
 
@@ -305,6 +366,9 @@ mod tests {
     #[test]
     fn a_copy_reads_few_large_rows_at_once() {
         use crate::store::Scratch;
+        let Encoding::Parquet(how) = Layout { path: "x", ..Layout::default() }.settings().unwrap().encoding else {
+            panic!()
+        };
         // The last text is one that a dictionary has once, and each row reads anew.
         for (length, same, expected) in [(10, false, 1024..1025), (50_000, false, 10..42), (50_000, true, 10..42)] {
             let text = |row: usize| format!("{:0length$}", if same { 7 } else { row });
@@ -312,13 +376,13 @@ mod tests {
             let batch = RecordBatch::try_from_iter([("text", array)]).unwrap();
             let (file, copy) = [(); 2].map(|()| Named(tempfile::NamedTempFile::new().unwrap())).into();
             let memory = Memory::new(&Budget::new(128 << 20));
-            let mut sink = Sink::new(&batch.schema(), file.out().unwrap(), true, &memory).unwrap();
+            let mut sink = Sink::new(&batch.schema(), file.out().unwrap(), &how, &memory).unwrap();
             sink.write(&[batch]).unwrap();
             sink.finish().unwrap();
             let reader = ParquetRecordBatchReaderBuilder::try_new(file.file().unwrap()).unwrap();
             let at_once = rows_at_once(reader.metadata(), memory.row_group() / 16);
             assert!(expected.contains(&at_once), "{at_once} rows of {length} bytes");
-            without(&[0, 199], file.file().unwrap(), copy.out().unwrap(), true, &memory).unwrap();
+            without(&[0, 199], file.file().unwrap(), copy.out().unwrap(), &how, &memory).unwrap();
             let copied = ParquetRecordBatchReaderBuilder::try_new(copy.file().unwrap()).unwrap();
             assert_eq!(copied.metadata().file_metadata().num_rows(), 198);
         }
