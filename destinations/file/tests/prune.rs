@@ -34,7 +34,7 @@ async fn write(spec: &Spec, from: Origin, sync: i64, rows: &[Item]) {
 /// Also where the first row is larger than what is read of a file at first.
 #[tokio::test]
 async fn only_what_says_that_it_is_of_the_source_goes() {
-    let no_header = FormatSpec { skip_header: Some(true), delimiter: Some(";".to_owned()) };
+    let no_header = FormatSpec { skip_header: Some(true), delimiter: Some(";".to_owned()), ..FormatSpec::default() };
     let large = Item { text: Some("\"a\r\n".repeat(50_000)), ..thing("large", 1) };
     for (format, compression, format_spec) in [
         (Format::Parquet, Compression::Default, FormatSpec::default()),
