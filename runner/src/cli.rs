@@ -374,6 +374,14 @@ async fn begin(configuration: &Configuration, arguments: &SyncArguments, options
     let place = arguments.state.clone().unwrap_or_default();
     let state = State::open(&place, &key, &destinations).await.map_err(misuse)?;
     let fingerprint = configuration.fingerprint();
+    if !arguments.resume && configuration.adds_what_is_new() && state.is_interrupted(&fingerprint).await {
+        bail!(Misuse(
+            "the last sync was interrupted, and may have added new rows without having noted how far it came: go on with \
+             `--resume`, so that none of them comes twice\n  = with `write_mode: overwrite` rows that come twice would \
+             replace themselves"
+                .to_owned()
+        ));
+    }
     let run = state.begin(Timestamp::now(), &fingerprint, arguments.resume).await.map_err(misuse)?;
     if arguments.resume && !run.resumed {
         tracing::warn!("there is no interrupted sync of this configuration to go on with; a new one begins");

@@ -62,3 +62,39 @@ fn changed_rows_replace_those_with_their_key() {
     let changed = "SELECT count(*), count(*) FILTER (WHERE what = 'changed') FROM keyed";
     assert_eq!(pair.in_database(changed, true), "500|71", "what was deleted stays in this mode");
 }
+
+#[test]
+fn killed_at_any_moment_no_row_is_lost_or_comes_twice() {
+    let pair = Pair::new(TABLES);
+    pair.server
+        .query("INSERT INTO events SELECT i, timestamptz '2026-01-02 00:00Z' + i * interval '1 second', repeat('x', 300) FROM generate_series(1, 300000) i")
+        .unwrap();
+    let configuration = pair.configuration(CURSORS, "append");
+    pair.headwater.write("sync.yml", &configuration).unwrap();
+    let mut refused = 0;
+    for kill in 0..12_u64 {
+        let mut child = pair.headwater.start(&["sync", "sync.yml", "--resume"]).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(100 + kill * 311 % 1900));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // Whoever forgets to go on is told.
+        let forgotten = pair.headwater.run(&["sync", "sync.yml"]).unwrap();
+        match forgotten.code {
+            Some(2) => {
+                assert!(forgotten.stderr.contains("--resume"), "{}", forgotten.output());
+                refused += 1;
+            }
+            Some(0) => {}
+            _ => panic!("{}", forgotten.output()),
+        }
+        pair.server
+            .query(&format!("INSERT INTO events SELECT 1000000 + {kill}, max(at), 'while killed' FROM events"))
+            .unwrap();
+    }
+    let last = pair.headwater.run(&["sync", "sync.yml", "--resume"]).unwrap();
+    assert_eq!(last.code, Some(0), "{}", last.output());
+    let new = pair.headwater.run(&["sync", "sync.yml"]).unwrap();
+    assert_eq!(new.code, Some(0), "{}", new.output());
+    pair.same("events", "events");
+    assert!(refused > 0, "a kill came in the middle");
+}

@@ -120,3 +120,54 @@ fn only_the_periods_that_are_named_are_touched() {
     assert_ne!(count("2026-03-02", true), count("2026-03-02", false), "another day is as it was");
     assert_ne!(count("2026-03-04", true), count("2026-03-04", false), "and so is the next");
 }
+
+#[test]
+fn killed_at_any_moment_a_divided_table_is_whole_in_the_end() {
+    let pair = Pair::new(TABLES);
+    pair.server
+        .query(
+            "INSERT INTO numbers SELECT i, repeat(md5(i::text), 5) FROM generate_series(30000, 300000) i;
+             INSERT INTO placed SELECT i, repeat('y', 300) FROM generate_series(30000, 200000) i",
+        )
+        .unwrap();
+    let configuration = pair.configuration(DIVIDED, "overwrite-delete-stale");
+    pair.headwater.write("sync.yml", &configuration).unwrap();
+    for kill in 0..8_u64 {
+        let mut child = pair.headwater.start(&["sync", "sync.yml", "--resume"]).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(150 + kill * 577 % 2500));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // What is visible of a unit without a key is one attempt's.
+        let twice = "SELECT count(*) FROM (SELECT id FROM placed GROUP BY id HAVING count(*) > 1) t";
+        if pair.in_database("SELECT to_regclass('placed') IS NOT NULL", true) == "t" {
+            assert_eq!(pair.in_database(twice, true), "0");
+        }
+    }
+    let last = pair.headwater.run(&["sync", "sync.yml", "--resume"]).unwrap();
+    assert_eq!(last.code, Some(0), "{}", last.output());
+    all_same(&pair);
+}
+
+#[test]
+fn a_server_that_is_killed_in_the_middle_fails_no_unit() {
+    let mut pair = Pair::new(TABLES);
+    pair.server
+        .query("INSERT INTO numbers SELECT i, repeat(md5(i::text), 10) FROM generate_series(30000, 300000) i")
+        .unwrap();
+    let tables = "numbers: { divide: { by: range, column: id, step: 50000 } }";
+    let configuration =
+        pair.configuration(tables, "overwrite-delete-stale").replace("tables: ['*']", "tables: [numbers]");
+    pair.headwater.write("sync.yml", &configuration).unwrap();
+    for kill in 0..3_u64 {
+        let mut child = pair.headwater.start(&["sync", "sync.yml"]).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(400 + kill * 400));
+        pair.server.kill();
+        pair.server.run().unwrap();
+        let code = child.wait().unwrap().code();
+        assert!(matches!(code, Some(0 | 1 | 3)), "{code:?}");
+        let twice = "SELECT count(*) FROM (SELECT id FROM numbers GROUP BY id HAVING count(*) > 1) t";
+        assert_eq!(pair.in_database(twice, true), "0");
+    }
+    pair.sync(&configuration);
+    pair.same("numbers", "numbers");
+}

@@ -19,6 +19,7 @@ use crate::builtin::{Builtin, Registry};
 use crate::state::key::fingerprint;
 use destination::Destination;
 use diagnostic::{Diagnostic, Diagnostics, Problem};
+use headwater_sdk::WriteMode;
 use interpolate::Variables;
 use parse::{Entry, Node, Value};
 use source::Source;
@@ -76,6 +77,18 @@ pub fn load(paths: &[PathBuf], registry: &Registry, variables: Variables<'_>) ->
 }
 
 impl Configuration {
+    /// Whether only new rows of a table are read, and added to what a destination has.
+    pub fn adds_what_is_new(&self) -> bool {
+        let adds = |name: &String| {
+            let mut destinations = self.destinations.iter();
+            destinations.any(|of| of.spec.name == *name && of.spec.write_mode == WriteMode::Append)
+        };
+        self.sources.iter().any(|source| {
+            source.spec.destinations.iter().any(adds)
+                && source.written().any(|table| table.columns.iter().any(|column| column.incremental))
+        })
+    }
+
     /// In short, what a resumed sync must have in common with the one that was interrupted: the sources, their tables,
     /// what becomes of columns and rows, and where they go. Accounts, credentials and limits may change.
     pub fn fingerprint(&self) -> String {

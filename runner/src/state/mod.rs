@@ -112,6 +112,13 @@ impl State {
         Ok(Self(Some(kept)))
     }
 
+    /// Whether a run of this configuration was interrupted, and is kept.
+    pub async fn is_interrupted(&self, fingerprint: &str) -> bool {
+        let Some(kept) = &self.0 else { return false };
+        let saved = kept.store.load().await.ok().flatten();
+        saved.is_some_and(|saved| saved.fingerprint == fingerprint)
+    }
+
     /// A new run of `now`, or with `resume` the one that is kept, if there is one. What is kept does not change before
     /// [`Run::start`].
     pub async fn begin(self, now: Timestamp, fingerprint: &str, resume: bool) -> Result<Run, StateError> {
