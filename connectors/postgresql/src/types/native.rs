@@ -3,8 +3,8 @@
 use headwater_sdk::arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
 use headwater_sdk::{ColumnType, Extension};
 
-use super::name::item;
 use super::{PgType, Rules, Unbounded, Width, Wire};
+use headwater_sdk::type_names::item;
 
 /// `money`, which has no form of its own on the wire that says what it is.
 pub const MONEY: u32 = 790;
