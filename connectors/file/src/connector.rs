@@ -49,7 +49,7 @@ struct Open {
 impl Open {
     fn new(reading: &Reading) -> Result<Self> {
         let Reading { found, file } = reading;
-        let (schema, batches) = read(&file.path, file.kind, &found.options, &found.wanted())?;
+        let (schema, batches) = read(&file.path, file.kind, &found.options, &found.wanted(file))?;
         Ok(Self { batches, mapping: found.mapping(file, &schema)? })
     }
 

@@ -228,13 +228,17 @@ fn read(spec: &Spec, name: &str, listed: Listed, wrong: &mut Vec<Wrong>) -> head
     let mut all = Vec::new();
     let mut good: Vec<(Arc<DataFile>, Told)> = Vec::new();
     let mut first = None;
-    for file in listed.files {
-        let file = Arc::new(file);
-        match caught(|| look(&file.path, file.kind, &options)) {
-            Ok(told) => good.push((Arc::clone(&file), told)),
-            Err(error) => first = first.or(Some(error.while_doing(file.path.display()))),
+    for mut file in listed.files {
+        let told = caught(|| look(&file.path, file.kind, &options));
+        if let Ok(told) = &told {
+            file.partitions.retain(|(name, _)| told.schema.column_with_name(name).is_none());
         }
-        all.push(file);
+        let file = Arc::new(file);
+        all.push(Arc::clone(&file));
+        match told {
+            Ok(told) => good.push((file, told)),
+            Err(error) => first = first.or_else(|| Some(error.while_doing(file.path.display()))),
+        }
     }
     if let Some(error) = first.filter(|_| good.is_empty()) {
         return Err(error.while_doing(format_args!("table {name}")));

@@ -5,6 +5,7 @@ mod csv;
 mod infer;
 mod json;
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -142,13 +143,16 @@ fn batches(mut next: impl FnMut() -> Result<Option<RecordBatch>> + Send + 'stati
 /// If it cannot be read.
 pub fn look(path: &Path, kind: Kind, options: &Options) -> Result<Told> {
     let infer_rows = options.infer_rows.unwrap_or(u64::MAX);
-    match kind.format {
-        Format::Parquet => {
-            Ok(Told { schema: Arc::clone(binary::Parquet::open(open(path)?)?.schema()), inferred: None })
-        }
-        Format::Arrow => Ok(Told { schema: binary::arrow(open(path)?, options.rows)?.0, inferred: None }),
-        Format::Csv => csv::look(text(path, kind)?, &options.csv, options.delimiter(kind), infer_rows),
-        Format::Jsonl => json::look(text(path, kind)?, infer_rows),
+    let schema = match kind.format {
+        Format::Parquet => Arc::clone(binary::Parquet::open(open(path)?)?.schema()),
+        Format::Arrow => binary::arrow(open(path)?, options.rows)?.0,
+        Format::Csv => return csv::look(text(path, kind)?, &options.csv, options.delimiter(kind), infer_rows),
+        Format::Jsonl => return json::look(text(path, kind)?, infer_rows),
+    };
+    let mut names = HashSet::new();
+    match schema.fields().iter().find(|field| !names.insert(field.name())) {
+        Some(field) => Err(Error::fatal(format!("two columns are called `{}`", field.name()))),
+        None => Ok(Told { schema, inferred: None }),
     }
 }
 

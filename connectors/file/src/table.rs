@@ -109,12 +109,10 @@ impl Union {
                 union.add(file, field, inferred);
             }
             for (name, value) in &file.partitions {
-                if told.schema.column_with_name(name).is_none() {
-                    let seen = union.seen(name, &file.unit);
-                    seen.types.push((ColumnType::plain(DataType::Utf8), file.unit.clone()));
-                    seen.nullable |= value.is_none();
-                    seen.key = false;
-                }
+                let seen = union.seen(name, &file.unit);
+                seen.types.push((ColumnType::plain(DataType::Utf8), file.unit.clone()));
+                seen.nullable |= value.is_none();
+                seen.key = false;
             }
         }
         union
@@ -261,13 +259,14 @@ enum From {
 }
 
 impl Found {
-    /// The columns that are read of files of text.
-    pub fn wanted(&self) -> Vec<Wanted> {
+    /// The columns that are read of a file of text.
+    pub fn wanted(&self, file: &DataFile) -> Vec<Wanted> {
         let wanted = |mapped: &Mapped| Wanted {
             name: mapped.name.clone(),
             json: mapped.column.kind.extension == Some(Extension::Json),
         };
-        self.columns.iter().map(wanted).collect()
+        let is_told = |mapped: &&Mapped| file.partitions.iter().any(|(name, _)| *name == mapped.name);
+        self.columns.iter().filter(|mapped| !is_told(mapped)).map(wanted).collect()
     }
 
     /// How batches of a schema become batches of the table.

@@ -216,31 +216,93 @@ fn date(text: &str) -> Option<i32> {
     Some(date.since(Date::constant(1970, 1, 1)).ok()?.get_days())
 }
 
+fn nanoseconds_of_day(time: Time) -> i64 {
+    let seconds = i64::from(time.hour()) * 3600 + i64::from(time.minute()) * 60 + i64::from(time.second());
+    seconds * 1_000_000_000 + i64::from(time.subsec_nanosecond())
+}
+
 /// A time of day in units of so many nanoseconds, all of it.
 fn time(text: &str, nanoseconds: i64) -> Option<i64> {
     if matches!(text, "24:00:00" | "24:00") {
         return Some(86_400_000_000_000 / nanoseconds);
     }
-    let time: Time = text.parse().ok()?;
-    let since = time.since(Time::midnight()).ok()?.total(jiff::Unit::Nanosecond).ok()? as i64;
+    let since = nanoseconds_of_day(text.parse().ok()?);
     (since % nanoseconds == 0).then_some(since / nanoseconds)
 }
 
-/// A point in time in units of so many nanoseconds, all of it. Where there is a zone, a text without one is in UTC.
+/// A text without its zone, and how many seconds that is ahead of UTC, where there is one: `Z`, `+02`, `-05:30`, `+0200`.
+fn zone(text: &str) -> Option<(&str, Option<i64>)> {
+    if let Some(local) = text.strip_suffix(['Z', 'z']) {
+        return Some((local, Some(0)));
+    }
+    let Some(at) = text.rfind(['+', '-']).filter(|at| *at > 10) else { return Some((text, None)) };
+    let (local, zone) = text.split_at(at);
+    let digits: String = zone[1..].chars().filter(|letter| *letter != ':').collect();
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) || !matches!(digits.len(), 2 | 4) {
+        return None;
+    }
+    let hours: i64 = digits[..2].parse().ok()?;
+    let minutes: i64 = if digits.len() > 2 { digits[2..].parse().ok()? } else { 0 };
+    let ahead = hours * 3600 + minutes * 60;
+    Some((local.trim_end(), Some(if zone.starts_with('-') { -ahead } else { ahead })))
+}
+
+/// A point in time in units of so many nanoseconds, all of it. Where there is a zone, a text without one is in UTC; where
+/// there is none, a text must not have one.
 fn moment(text: &str, zoned: bool, nanoseconds: i64) -> Option<i64> {
-    let since = match text.parse::<jiff::Timestamp>() {
-        Ok(time) if zoned => time.as_nanosecond(),
-        Ok(_) => return None,
-        Err(_) => {
-            // A zone that could not be read must not be left out.
-            let clock = text.get(10..).unwrap_or_default();
-            if clock.contains(['Z', 'z', '+', '[']) || clock.contains('-') {
-                return None;
-            }
-            let time: DateTime = text.parse().ok()?;
-            time.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_nanosecond()
-        }
-    };
+    let (local, ahead) = zone(text)?;
+    if ahead.is_some() && !zoned {
+        return None;
+    }
+    let local: DateTime = local.parse().ok()?;
+    let days = local.date().since(Date::constant(1970, 1, 1)).ok()?.get_days();
+    let since = (i128::from(days) * 86_400 - i128::from(ahead.unwrap_or(0))) * 1_000_000_000
+        + i128::from(nanoseconds_of_day(local.time()));
     let nanoseconds = i128::from(nanoseconds);
     (since % nanoseconds == 0).then(|| i64::try_from(since / nanoseconds).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_with_and_without_zones() {
+        for (text, zoned, expected) in [
+            ("1970-01-01T00:00:01Z", true, Some(1_000_000)),
+            ("1970-01-01 00:00:00.5+00", true, Some(500_000)),
+            ("1970-01-01 02:00:00+02:00", true, Some(0)),
+            ("1969-12-31 18:30:00 -0530", true, Some(0)),
+            ("1970-01-01T00:00:01", true, Some(1_000_000)),
+            ("1970-01-01", false, Some(0)),
+            ("9999-12-31T23:59:59.999999Z", true, Some(253_402_300_799_999_999)),
+            ("1970-01-01T00:00:01Z", false, None),
+            ("1970-01-01T00:00:01+1", true, None),
+            ("1970-01-01T00:00:00.0000001", false, None),
+            ("yesterday", false, None),
+        ] {
+            assert_eq!(moment(text, zoned, 1000), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn decimals_are_read_exactly_or_not_at_all() {
+        for (text, scale, expected) in [
+            ("1.5", 2, Some(150)),
+            ("-0.01", 2, Some(-1)),
+            ("1e3", 2, Some(100_000)),
+            ("1.500", 1, Some(15)),
+            ("1500e-3", 1, Some(15)),
+            (".5", 1, Some(5)),
+            ("-0", 0, Some(0)),
+            ("1.05", 1, None),
+            ("1e99", 0, None),
+            ("", 0, None),
+            (".", 0, None),
+            ("NaN", 0, None),
+            ("1.5.5", 2, None),
+        ] {
+            assert_eq!(decimal(text, scale), expected.map(i256::from_i128), "{text}");
+        }
+    }
 }
