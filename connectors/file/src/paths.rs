@@ -251,7 +251,7 @@ fn walk(path: &Path, steps: &[Step], table: Option<&str>, any: bool, found: &mut
             _ if is_folder && !rest.is_empty() => walk(&path, rest, table, any, found)?,
             Step::Table(..) if is_folder => walk(&path, &[Step::Deep], table, any, found)?,
             _ if is_folder || !rest.is_empty() || !path.is_file() => {}
-            Step::Deep if !any && Kind::of_name(name).is_none() => {}
+            Step::Deep | Step::Table(..) if !any && Kind::of_name(name).is_none() => {}
             _ => found.push(Fit { table: table.map(str::to_owned), path }),
         }
     }

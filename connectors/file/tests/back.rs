@@ -72,7 +72,27 @@ async fn parquet_is_read_back_exactly() {
         assert!(same, "{} is read as {}", written.kind.name(), column.kind.name());
         others.push(format!("{} → {}", written.kind.name(), column.kind.name()));
     }
-    assert_eq!(others.join("\n"), "", "types that are read as others");
+    // The same values, in the types that the files have them in, or in plain ones.
+    let expected = [
+        "date64 → date32",
+        "time32(s) → time32(ms)",
+        "timestamp[s] → timestamp[ms]",
+        "timestamp[s, UTC] → timestamp[ms, UTC]",
+        "utf8view → utf8",
+        "binaryview → binary",
+        "list<date64> → list<date32>",
+        "list<time32(s)> → list<time32(ms)>",
+        "list<timestamp[s]> → list<timestamp[ms]>",
+        "list<timestamp[s, UTC]> → list<timestamp[ms, UTC]>",
+        "list<utf8view> → list<utf8>",
+        "list<binaryview> → list<binary>",
+        "listview<int64> → list<int64>",
+        "largelistview<int64> → largelist<int64>",
+        "listview<uuid> → list<uuid>",
+        "largelistview<uuid> → largelist<uuid>",
+        "struct<uuid: uuid, inet: inet, mac: mac, time: timestamp[s]> → struct<uuid: uuid, inet: inet, mac: mac, time: timestamp[ms]>",
+    ];
+    assert_eq!(others, expected);
     // The key and the other columns come back, and what is of a sync is of this one.
     let schema = synced.schema("Type 0");
     assert_eq!(schema.key(), ["name"]);
@@ -113,7 +133,10 @@ async fn read_back_as_declared(format: Format, lost: impl Fn(&ColumnType, &str) 
             if read.is_none() && written.is_some_and(|written| lost(kind, written)) {
                 continue;
             }
-            assert_eq!(read, written, "{}", kind.name());
+            // A line has no line breaks, so there are other spaces in JSON.
+            let json = |text: Option<&str>| serde_json::from_str::<serde_json::Value>(text.unwrap_or("null")).unwrap();
+            let same = read == written || kind.extension == Some(Extension::Json) && json(read) == json(written);
+            assert!(same, "{}: {written:?} is read as {read:?}", kind.name());
         }
     }
 }
