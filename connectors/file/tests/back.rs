@@ -162,7 +162,7 @@ async fn json_lines_without_declared_types_lose_no_value() {
     write(folder.path(), Format::Jsonl, &tables).await;
     let synced = sync(json!({ "path": folder.path() })).await.unwrap();
     assert!(synced.errors.is_empty(), "{:?}", synced.errors);
-    for (_, (schema, _)) in &synced.tables {
+    for (schema, _) in synced.tables.values() {
         let column = synced.column(&schema.name, "value");
         assert!(column.len() - column.null_count() > 0);
         assert!(column.as_string_opt::<i64>().is_none());
