@@ -8,7 +8,6 @@ use headwater_sdk::{Column, ColumnType, Extension};
 use super::native::{MONEY, base, is_told, items, natural, wire};
 use super::{Mapped, Nan, Override, PgColumn, PgType, Refused, Rules, Width, Wire, is_text};
 use crate::decode::reads;
-use headwater_sdk::type_names::parse;
 
 /// What a column is selected as.
 #[derive(Debug, Clone, PartialEq)]
