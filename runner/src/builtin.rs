@@ -96,6 +96,7 @@ impl Registry {
                 #[cfg(feature = "aws")]
                 Builtin::new("aws", headwater_aws::connector),
                 Builtin::new("clickhouse", headwater_clickhouse_source::connector),
+                Builtin::new("file", headwater_file_source::connector),
                 Builtin::new("postgresql", headwater_postgresql_source::connector),
                 Builtin::new("xkcd", headwater_xkcd::connector),
             ],

@@ -40,6 +40,7 @@ pub mod table;
 pub mod task;
 pub mod testing;
 pub mod text;
+pub mod type_names;
 pub mod types;
 pub mod unit;
 pub mod value;

@@ -116,7 +116,7 @@ fn plain_field(field: &Field) -> Field {
         return field.with_data_type(kind);
     }
     let mut metadata = field.metadata().clone();
-    metadata.insert(TYPE.to_owned(), "interval".to_owned());
+    metadata.insert(TYPE.to_owned(), ColumnType::plain(field.data_type().clone()).name());
     field.clone().with_data_type(DataType::Utf8).with_metadata(metadata)
 }
 
