@@ -2,9 +2,9 @@
 
 use headwater_sdk::arrow::datatypes::{DataType, TimeUnit};
 use headwater_sdk::sql::quote;
+use headwater_sdk::type_name::parse;
 use headwater_sdk::{Column, ColumnType, Extension};
 
-use super::name::parse;
 use super::native::{MONEY, base, is_told, items, natural, wire};
 use super::{Mapped, Nan, Override, PgColumn, PgType, Refused, Rules, Width, Wire, is_text};
 use crate::decode::reads;

@@ -1,12 +1,12 @@
 //! PostgreSQL's types as Arrow's: what each column becomes, and how its values are selected and read.
 
 mod map;
-mod name;
 mod native;
 
 use std::str::FromStr;
 
 use headwater_sdk::arrow::datatypes::DataType;
+use headwater_sdk::type_name::parse;
 use headwater_sdk::{Column, ColumnType};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -92,7 +92,7 @@ impl FromStr for Unbounded {
             "double" => return Ok(Self::Double),
             _ => {}
         }
-        match name::parse(text).map(|kind| kind.data_type) {
+        match parse(text).map(|kind| kind.data_type) {
             Ok(DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale)) => {
                 Ok(Self::Decimal(precision, scale))
             }

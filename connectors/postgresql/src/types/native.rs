@@ -1,9 +1,9 @@
 //! The types that PostgreSQL has by itself, by their numbers, which it keeps for ever (`pg_type.dat` of its source).
 
 use headwater_sdk::arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
+use headwater_sdk::type_name::item;
 use headwater_sdk::{ColumnType, Extension};
 
-use super::name::item;
 use super::{PgType, Rules, Unbounded, Width, Wire};
 
 /// `money`, which has no form of its own on the wire that says what it is.

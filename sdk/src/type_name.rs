@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use headwater_sdk::arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
-use headwater_sdk::{ColumnType, Extension};
+use crate::schema::{ColumnType, Extension};
+use arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 
 /// Names that configurations may begin with, for a message.
 const NAMES: &str = "bool, int8, int16, int32, int64, uint8, uint16, uint32, uint64, float32, float64, decimal(p, s), utf8, \

@@ -1,0 +1,210 @@
+//! Transformers between the shops and what is made of them: what they do, what is put aside, and what is refused.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::town::{Town, code, ids, read_report, row, told};
+use headwater::{config, plan, tables};
+
+const TO_TABLE: &str = "  rejected_rows: { to: table }\n";
+
+fn transformer(name: &str, path: &str, tables: &str, spec: &str) -> String {
+    format!("kind: transformer\nspec:\n  name: {name}\n  path: {path}\n{tables}  spec: {spec}\n---\n")
+}
+
+/// What is wrong with a configuration.
+fn problems(town: &Town, configuration: &str) -> String {
+    let file = town.path("sync.yaml");
+    std::fs::write(&file, configuration).unwrap();
+    let found = config::load(&[file], &common::registry(), &|_| None).err().expect("there is a mistake");
+    found.to_string().replace(&format!("{}/", town.folder.path().display()), "")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_breaks_a_contract_is_put_aside_and_counted() {
+    let town = Town::new();
+    town.write("north", "shop_customers", &ids(0..3));
+    town.write("south", "shop_customers", &[row(1, "Ann"), row(2, "bob"), row(300, "Cid")]);
+    let agreed = r#"{ mode: discard_row, columns: { id: { min: 1 }, name: { regex: "^[A-Zx]" }, info: {} } }"#;
+    let small = "{ mode: discard_value, columns: { id: {}, name: { one_of: [x, Ann] }, info: {} } }";
+    let tables = "  tables: [shop_customers]\n";
+    let configuration = town.source("town", "", "local, plain")
+        + &town.sqlite("local", &format!("  transformers: [agreed, small]\n{TO_TABLE}"))
+        + &town.sqlite("plain", "")
+        + &transformer("agreed", "contract", tables, agreed)
+        + &transformer("small", "contract", tables, small);
+    let outcome = town.run(&configuration).await;
+    let shown = told(&outcome, true);
+    assert_eq!(code(&outcome), 0, "{shown}");
+    let rows = ["north/1=x", "north/2=x", "south/1=Ann", "south/300="];
+    assert_eq!(town.rows("local", "shop_customers"), rows);
+    assert_eq!(town.rows("plain", "shop_customers").len(), 6, "the other destination gets all rows as they are");
+    assert!(shown.contains("aside   local did not take 2 rows: shop_customers 2"), "{shown}");
+    assert!(shown.contains("aside   local took 1 row without all values: shop_customers 1"), "{shown}");
+    let connection = town.open("local");
+    let mut query = connection.prepare("SELECT reason, row FROM headwater_rejected_rows ORDER BY reason, row").unwrap();
+    let aside: Vec<(String, String)> =
+        query.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect();
+    let reasons: Vec<&str> = aside.iter().map(|(reason, _)| reason.as_str()).collect();
+    assert_eq!(
+        reasons,
+        [
+            "transformer agreed: `id` is below 1",
+            "transformer agreed: `name` does not match ^[A-Zx]",
+            "transformer small: `name` is not one of those agreed on"
+        ]
+    );
+    assert!(aside[2].1.contains(r#""name":"Cid""#), "{}", aside[2].1);
+    let report = read_report(&town, &outcome);
+    let tables = report["sources"][0]["tables"].as_array().unwrap();
+    let customers = tables.iter().find(|table| table["table"] == "shop_customers").unwrap();
+    let sum = |key: &str| -> i64 {
+        let units = customers["units"].as_array().unwrap().iter();
+        units.map(|unit| unit["destinations"][0][key].as_i64().unwrap()).sum()
+    };
+    assert_eq!((sum("rejected"), sum("without_value"), sum("written")), (2, 1, 4), "{customers}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_earlier_syncs_stay_where_rows_are_put_aside() {
+    let town = Town::new();
+    let agreed = "{ mode: discard_row, columns: { id: { max: 5 } } }";
+    let configuration = town.source("town", "", "local")
+        + &town.sqlite("local", &format!("  transformers: [agreed]\n{TO_TABLE}"))
+        + &transformer("agreed", "contract", "  tables: [shop_customers]\n", agreed);
+    let numbers = |town: &Town| -> Vec<i64> {
+        let connection = town.open("local");
+        let mut query = connection.prepare("SELECT id FROM shop_customers ORDER BY 1").unwrap();
+        query.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    town.write("north", "shop_customers", &ids(1..4));
+    assert_eq!(code(&town.run(&configuration).await), 0);
+    town.write("north", "shop_customers", &ids(3..7));
+    assert_eq!(code(&town.run(&configuration).await), 0);
+    assert_eq!(numbers(&town), [1, 2, 3, 4, 5], "what is missing may be what was put aside");
+    town.write("north", "shop_customers", &ids(3..6));
+    assert_eq!(code(&town.run(&configuration).await), 0);
+    assert_eq!(numbers(&town), [3, 4, 5]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_rule_of_a_frozen_contract_fails_its_unit() {
+    let town = Town::new();
+    town.write("north", "shop_customers", &ids(0..3));
+    town.write("south", "shop_customers", &ids(1..3));
+    let agreed = "{ columns: { name: {}, info: {}, id: { min: 1 } } }";
+    let configuration = town.source("town", "", "local")
+        + &town.sqlite("local", "  transformers: [agreed]\n")
+        + &transformer("agreed", "contract", "  tables: [shop_customers]\n", agreed);
+    let outcome = town.run(&configuration).await;
+    let shown = told(&outcome, true);
+    assert_eq!(code(&outcome), 3, "{shown}");
+    assert!(
+        shown.contains("transformer agreed, table shop_customers: `id` is below 1, which breaks the contract"),
+        "{shown}"
+    );
+    assert_eq!(town.rows("local", "shop_customers"), ["south/1=x", "south/2=x"]);
+}
+
+#[test]
+fn what_cannot_work_is_refused_before_anything_is_written() {
+    let town = Town::new();
+    town.write("north", "shop_customers", &ids(1..3));
+    let base = town.source("town", "", "local");
+    let tables = "  tables: [shop_customers]\n";
+    let cases = [
+        (
+            base.clone()
+                + &town.sqlite("local", "  transformers: [agred]\n")
+                + &transformer("agreed", "contract", "", "{columns: {id: {}}}"),
+            &[
+                "there is no transformer named `agred`",
+                "did you mean `agreed`?",
+                "no destination names the transformer `agreed`",
+            ][..],
+        ),
+        (
+            base.clone() + &town.sqlite("local", "  transformers: [a]\n"),
+            &["there is no transformer named `a`", "add a document with `kind: transformer`"],
+        ),
+        (
+            base.clone()
+                + &town.sqlite("local", "  transformers: [a, a]\n")
+                + &transformer("a", "contact", "", "{columns: {id: {}}}"),
+            &["the transformer `a` is listed twice", "there is no transformer `contact`", "did you mean `contract`?"],
+        ),
+        (
+            base.clone()
+                + &town.sqlite("local", "  transformers: [a]\n")
+                + &transformer("a", "contract", "  tables: [shop_customer]\n", "{columns: {id: {}}}"),
+            &[
+                "there is no table `shop_customer` on the way through this transformer",
+                "did you mean `shop_customers`?",
+            ],
+        ),
+        (
+            base.clone()
+                + &town.sqlite("local", "  transformers: [a]\n")
+                + &transformer("a", "contract", tables, "{columns: {id: {type: utf8}, nmae: {}}}"),
+            &[
+                "`id` of `shop_customers` is int64, and utf8 is agreed",
+                "it is part of the key, and keeps its type",
+                "there is no column `nmae` in `shop_customers`",
+                "did you mean `name`?",
+                "`info` of `shop_customers` is not in the contract",
+                "sync.yaml:24:28",
+            ],
+        ),
+        (
+            base.clone()
+                + &town.sqlite("local", "  transformers: [a]\n")
+                + &transformer("a", "contract", tables, "{mode: discard_row, columns: {id: {}}}"),
+            &[
+                "`a` puts rows of `shop_customers` aside, and it is not said where they go",
+                "rejected_rows: { to: table }",
+            ],
+        ),
+    ];
+    for (configuration, expected) in cases {
+        let found = problems(&town, &configuration);
+        for text in expected {
+            assert!(found.contains(text), "{text:?} is not in:\n{found}");
+        }
+    }
+    assert!(!town.path("local.db").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plans_and_tables_show_what_comes_of_it() {
+    let town = Town::new();
+    let agreed = "{ mode: discard_value, columns: { id: {}, name: { type: int32 } } }";
+    let configuration = town.source("town", "", "local, plain")
+        + &town.sqlite("local", &format!("  transformers: [agreed]\n{TO_TABLE}"))
+        + &town.sqlite("plain", "")
+        + &transformer("agreed", "contract", "  tables: [shop_customers]\n", agreed);
+    let file = town.path("sync.yaml");
+    std::fs::write(&file, &configuration).unwrap();
+    let load =
+        || config::load(&[file.clone()], &common::registry(), &|_| None).unwrap_or_else(|found| panic!("{found}"));
+    let plans = plan::plan(load(), false).await;
+    let columns = |at: usize| -> Vec<String> {
+        let plan = plans[at].json();
+        let tables = plan["tables"].as_array().unwrap();
+        let customers = tables.iter().find(|table| table["table"] == "shop_customers").unwrap();
+        let columns = customers["changes"][0]["columns"].as_array().unwrap();
+        columns.iter().map(|column| column["name"].as_str().unwrap().to_owned()).skip(4).collect()
+    };
+    assert_eq!(columns(0), ["shop", "id", "name"]);
+    assert_eq!(columns(1), ["shop", "id", "name", "info"]);
+    let loaded = load();
+    let source = &loaded.sources[0];
+    let docs = tables::transformed(source, &source.tables, &loaded.destinations);
+    assert_eq!(docs.len(), 1);
+    let shown = docs[0].markdown();
+    assert!(shown.contains("- As transformed for: local") && shown.contains("| `name` | `int32` |"), "{shown}");
+    let other = configuration.replace("int32", "int64");
+    let before = loaded.fingerprint();
+    std::fs::write(&file, &other).unwrap();
+    assert_ne!(load().fingerprint(), before, "a sync is not resumed with other transformers");
+}
