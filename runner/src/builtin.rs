@@ -113,6 +113,7 @@ impl Registry {
             transformers: vec![
                 Builtin::new("contract", headwater_transformers::contract),
                 Builtin::new("flatten", headwater_transformers::flatten),
+                Builtin::new("sql", headwater_adbc::sql::transformer),
             ],
         }
     }

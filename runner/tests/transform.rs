@@ -152,8 +152,8 @@ fn what_cannot_work_is_refused_before_anything_is_written() {
                 "it is part of the key, and keeps its type",
                 "there is no column `nmae` in `shop_customers`",
                 "did you mean `name`?",
-                "`info` of `shop_customers` is not in the contract",
-                "sync.yaml:24:28",
+                "`name`, `info` of `shop_customers` are not in the contract",
+                "sync.yaml:24:31",
             ],
         ),
         (

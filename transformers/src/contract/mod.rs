@@ -126,7 +126,7 @@ impl Agreed {
             let help = near.map(|near| format!("did you mean `{near}`?"));
             wrongs.push(wrong(&["columns", said], format!("there is no column `{said}` in `{name}`"), help));
         }
-        let mut kept = Vec::new();
+        let (mut kept, mut unknown) = (Vec::new(), Vec::new());
         for (from, was) in table.columns.iter().enumerate() {
             let fixed = table.fixed(was);
             let mut column = was.clone();
@@ -135,11 +135,7 @@ impl Agreed {
                     _ if fixed.is_some() => {}
                     Mode::Evolve => {}
                     Mode::DiscardRow | Mode::DiscardValue => continue,
-                    Mode::Freeze => {
-                        let message = format!("`{}` of `{name}` is not in the contract", was.name);
-                        let help = "add it, or say `mode: evolve`, or leave it out with the source's `columns`";
-                        wrongs.push(wrong(&["columns"], message, Some(help.to_owned())));
-                    }
+                    Mode::Freeze => unknown.push(format!("`{}`", was.name)),
                 }
                 kept.push(Kept { from, was: was.clone(), column, rules: Vec::new(), may_miss: false });
                 continue;
@@ -169,6 +165,12 @@ impl Agreed {
             // A value that cannot be converted is missing.
             column.nullable |= column.kind != was.kind && mode == Mode::DiscardValue && may_miss;
             kept.push(Kept { from, was: was.clone(), column, rules, may_miss });
+        }
+        if !unknown.is_empty() {
+            let verb = if unknown.len() == 1 { "is" } else { "are" };
+            let message = format!("{} of `{name}` {verb} not in the contract", unknown.join(", "));
+            let help = "add it, or say `mode: evolve`, or leave it out with the source's `columns`";
+            wrongs.push(wrong(&["columns"], message, Some(help.to_owned())));
         }
         let schema = table.with_columns(kept.iter().map(|kept| kept.column.clone()).collect());
         Self { mode, schema: Arc::new(schema), kept }
