@@ -208,3 +208,87 @@ async fn plans_and_tables_show_what_comes_of_it() {
     std::fs::write(&file, &other).unwrap();
     assert_ne!(load().fingerprint(), before, "a sync is not resumed with other transformers");
 }
+
+/// The examples of the documentation, each as it stands there.
+fn example(name: &str) -> String {
+    let text = include_str!("../../docs/transformers.md");
+    let start = format!("```yaml\n# {name}\n");
+    let (_, rest) = text.split_once(&start).unwrap_or_else(|| panic!("there is no example of {name}"));
+    let lines = rest.split("```").next().unwrap_or_default().lines();
+    format!("\n{}", lines.map(|line| format!("    {line}\n")).collect::<String>())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_examples_of_the_documentation() {
+    let town = Town::new();
+    let line = |id: i64, name: &str, info: &str| format!(r#"{{"id": {id}, "name": "{name}", "info": {info}}}"#);
+    town.write(
+        "north",
+        "shop_customers",
+        &[
+            line(7, "Ann", r#"{"note": "a", "card": {"year": 2031}, "tags": [1]}"#),
+            line(12, "bob", r#"{"note": "b", "card": {"year": "soon"}}"#),
+            line(120, "Cid", "{}"),
+        ],
+    );
+    let library = headwater_e2e::drivers::libduckdb().unwrap();
+    let sql = format!("{}    library: {}\n", example("sql"), library.display());
+    let last = format!(
+        "\n    query: SELECT * EXCLUDE (tags), upper(note) AS loud FROM input WHERE id < 100\n    library: {}\n",
+        library.display()
+    );
+    let tables = "  tables: [shop_customers]\n";
+    let through = |name: &str| format!("  transformers: [{name}]\n{TO_TABLE}");
+    let keep = "  columns: [{keep: ['*']}]\n";
+    let source = town.source("town", "", "agreed, flat, asked, both").replace("  spec:\n", &format!("{keep}  spec:\n"));
+    let configuration = source
+        + &town.sqlite("agreed", &through("contract"))
+        + &town.sqlite("flat", &through("flatten"))
+        + &town.sqlite("asked", &through("sql"))
+        + &town.sqlite("both", &through("flatten, last"))
+        + &transformer("contract", "contract", tables, &example("contract"))
+        + &transformer("flatten", "flatten", tables, &example("flatten"))
+        + &transformer("sql", "sql", tables, &sql)
+        + &transformer("last", "sql", tables, &last);
+    let outcome = town.run(&configuration).await;
+    let shown = told(&outcome, true);
+    assert_eq!(code(&outcome), 0, "{shown}");
+    let rows = |database: &str, columns: &str| -> Vec<String> {
+        let connection = town.open(database);
+        let sql = format!("SELECT concat_ws('|', {columns}) FROM shop_customers ORDER BY id");
+        let mut query = connection.prepare(&sql).unwrap();
+        query.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    assert_eq!(rows("agreed", "id, name"), ["7|Ann", "120|Cid"]);
+    assert_eq!(rows("flat", "id, note, card_year, tags"), ["7|a|2031|[1]", "120"]);
+    assert_eq!(rows("asked", "id, name, note, last_digit"), ["7|ANN|a|7", "12|BOB|b|2"]);
+    assert!(shown.contains("left    out by the transformers of asked, 1 row: shop_customers 1"), "{shown}");
+    assert!(shown.contains("aside   flat did not take 1 row: shop_customers 1"), "{shown}");
+    assert_eq!(rows("both", "id, name, card_year, loud"), ["7|Ann|2031|A"]);
+}
+
+#[test]
+fn queries_that_cannot_work_are_refused_at_their_place() {
+    let town = Town::new();
+    let library = headwater_e2e::drivers::libduckdb().unwrap();
+    for (query, library, expected) in [
+        (
+            "SELECT count(*) AS n FROM input",
+            library.as_path(),
+            "sync.yaml:24:17: `shop_customers`: `count(*)` is an aggregate",
+        ),
+        ("SELECT id FROM input", library.as_path(), "`_cq_sync_time` is Headwater's own, and is left out"),
+        (
+            "SELECT * FROM input",
+            "/nowhere/libduckdb.so".as_ref(),
+            "`library` names /nowhere/libduckdb.so, which is no file",
+        ),
+    ] {
+        let spec = format!("{{query: \"{query}\", library: {}}}", library.display());
+        let configuration = town.source("town", "", "local")
+            + &town.sqlite("local", "  transformers: [asked]\n")
+            + &transformer("asked", "sql", "  tables: [shop_customers]\n", &spec);
+        let found = problems(&town, &configuration);
+        assert!(found.contains(expected), "{found}");
+    }
+}

@@ -82,9 +82,8 @@ impl Session {
         statement.set_sql_query(sql).map_err(|error| self.explain(&error))?;
         let reader = statement.execute().map_err(|error| self.explain(&error))?;
         let schema = reader.schema();
-        let explain = |error: headwater_sdk::arrow::error::ArrowError| {
-            Error::destination(self.shown.clean(&error.to_string()))
-        };
+        let explain =
+            |error: headwater_sdk::arrow::error::ArrowError| Error::destination(self.shown.clean(&error.to_string()));
         let batches = reader.map(|batch| batch.map_err(explain)).collect::<Result<Vec<_>>>()?;
         Ok((schema, batches))
     }
