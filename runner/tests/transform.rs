@@ -185,8 +185,10 @@ async fn plans_and_tables_show_what_comes_of_it() {
         + &transformer("agreed", "contract", "  tables: [shop_customers]\n", agreed);
     let file = town.path("sync.yaml");
     std::fs::write(&file, &configuration).unwrap();
-    let load =
-        || config::load(&[file.clone()], &common::registry(), &|_| None).unwrap_or_else(|found| panic!("{found}"));
+    let load = || {
+        config::load(std::slice::from_ref(&file), &common::registry(), &|_| None)
+            .unwrap_or_else(|found| panic!("{found}"))
+    };
     let plans = plan::plan(load(), false).await;
     let columns = |at: usize| -> Vec<String> {
         let plan = plans[at].json();

@@ -65,12 +65,11 @@ impl Rule {
             }
             found
         };
-        let bounds: [(&str, _, fn(String, Scalar<ArrayRef>) -> Self); 2] =
-            [("min", &said.min, Self::Min), ("max", &said.max, Self::Max)];
-        for (key, text, rule) in bounds {
-            if let Some(text) = text {
-                rules.extend(value(key, text).map(|value| rule(text.clone(), value)));
-            }
+        if let Some(text) = &said.min {
+            rules.extend(value("min", text).map(|value| Self::Min(text.clone(), value)));
+        }
+        if let Some(text) = &said.max {
+            rules.extend(value("max", text).map(|value| Self::Max(text.clone(), value)));
         }
         let is_text = kind.extension.is_none() && kind.data_type.is_string();
         if let Some(all) = &said.one_of {

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use headwater_sdk::arrow::array::{
-    BinaryArray, Int64Array, ListBuilder, NullBufferBuilder, StringArray, StringBuilder, StructArray,
+    Array, BinaryArray, Int64Array, ListBuilder, NullBufferBuilder, StringArray, StringBuilder, StructArray,
 };
 use headwater_sdk::arrow::datatypes::{Field, Fields};
 use headwater_sdk::{Scopes, plain};

@@ -177,7 +177,7 @@ fn check_shape(node: &Value) -> Result<(), Refused> {
     if !list(&node["cte_map"], "map").is_empty() {
         return refused("WITH is not supported", "write several transformers, one after the other");
     }
-    for modifier in list(node, "modifiers") {
+    if let [modifier, ..] = list(node, "modifiers") {
         return match text(modifier, "type") {
             "ORDER_MODIFIER" => refused("ORDER BY has no meaning here", ONE),
             "DISTINCT_MODIFIER" => refused("DISTINCT would be of one batch only", ONE),
