@@ -1,11 +1,11 @@
-//! The connectors and destinations that are built in. To add one is one line in [`Registry::builtin`].
+//! The connectors, destinations and transformers that are built in. To add one is one line in [`Registry::builtin`].
 
 use std::sync::Arc;
 
 use headwater_sdk::registry::Node as Table;
 use headwater_sdk::spec::Spec;
 use headwater_sdk::text::nearest;
-use headwater_sdk::{Connector, Destination, Result};
+use headwater_sdk::{Connector, Destination, Result, Transformer};
 use schemars::{Schema, SchemaGenerator};
 
 use crate::config::decode::{decode, hide_secrets};
@@ -18,7 +18,7 @@ const PREFIXES: [&str; 2] = ["cloudquery/", "headwater/"];
 
 type Make<T> = Box<dyn Fn(&Node, Span, &mut Vec<Problem>) -> Option<Arc<T>> + Send + Sync>;
 
-/// A connector or destination that is built in.
+/// A connector, destination or transformer that is built in.
 pub struct Builtin<T: ?Sized> {
     /// The name, which is its `path` in the configuration.
     pub name: &'static str,
@@ -86,6 +86,8 @@ pub struct Registry {
     pub sources: Vec<Builtin<dyn Connector>>,
     /// Destinations.
     pub destinations: Vec<Builtin<dyn Destination>>,
+    /// Transformers.
+    pub transformers: Vec<Builtin<dyn Transformer>>,
 }
 
 impl Registry {
@@ -110,6 +112,11 @@ impl Registry {
                 Builtin::new("s3", headwater_s3::destination),
                 Builtin::new("sqlite", headwater_sqlite::destination),
             ],
+            transformers: vec![
+                Builtin::new("contract", headwater_transformers::contract),
+                Builtin::new("flatten", headwater_transformers::flatten),
+                Builtin::new("sql", headwater_adbc::sql::transformer),
+            ],
         }
     }
 
@@ -126,6 +133,11 @@ impl Registry {
     /// The destination that a document's `path` names. Without one there is a problem.
     pub fn destination_at(&self, path: &Node, problems: &mut Vec<Problem>) -> Option<&Builtin<dyn Destination>> {
         find_at(path, ("destination", &self.destinations), ("source", &self.sources), problems)
+    }
+
+    /// The transformer that a document's `path` names. Without one there is a problem.
+    pub fn transformer_at(&self, path: &Node, problems: &mut Vec<Problem>) -> Option<&Builtin<dyn Transformer>> {
+        find_at(path, ("transformer", &self.transformers), ("destination", &self.destinations), problems)
     }
 
     /// Every table of a connector, where it can be made without a `spec`.

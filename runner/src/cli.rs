@@ -401,12 +401,14 @@ fn find_tables(of: &[PathBuf], filter: Filter, registry: &Registry) -> Result<Ve
         if let Some(builtin) = registry.source(&shown) {
             docs.extend(tables_of(builtin)?);
         } else if name.exists() {
-            for source in load(std::slice::from_ref(name), registry)?.sources {
+            let Configuration { sources, destinations, .. } = load(std::slice::from_ref(name), registry)?;
+            for source in sources {
                 let roots = match filter {
                     Filter::All => source.all.clone(),
                     Filter::Spec => source.tables.clone(),
                 };
                 docs.extend(tables::docs(&source.spec.name, &roots, &source.shapes));
+                docs.extend(tables::transformed(&source, &roots, &destinations));
             }
         } else {
             let names: Vec<&str> = registry.sources.iter().map(|builtin| builtin.name).collect();

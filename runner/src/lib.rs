@@ -4,6 +4,7 @@
 
 pub mod builtin;
 mod causes;
+pub mod chain;
 pub mod check;
 pub mod cli;
 pub mod columns;

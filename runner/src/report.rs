@@ -112,8 +112,12 @@ struct PartReport {
     deleted: u64,
     /// Whether the rows were discarded and those of an earlier sync kept.
     kept_earlier: bool,
-    /// Rows that the destination did not take, and that were put aside.
+    /// Rows that the destination or a transformer did not take, and that were put aside.
     rejected: u64,
+    /// Rows that were written without a value, and put aside as they were.
+    without_value: u64,
+    /// Rows that transformers have left out.
+    left_out: u64,
     error: Option<ErrorReport>,
 }
 
@@ -345,6 +349,8 @@ fn unit_report(unit: &UnitOutcome, table: &TableOutcome, destinations: &[String]
             deleted: committed.deleted,
             kept_earlier: committed.kept_earlier,
             rejected: committed.rejected,
+            without_value: committed.without_value,
+            left_out: part.left_out,
             error: part.error.as_ref().map(|error| ErrorReport::new(error, Some(&unit.scope))),
         }
     };

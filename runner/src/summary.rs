@@ -209,18 +209,27 @@ fn trouble_lines(outcome: &SyncOutcome, verbose: bool) -> Vec<String> {
                 destination.name
             ));
         }
-        let tables = outcome.sources.iter().flat_map(|source| &source.tables);
-        let rejected = tables.filter_map(|(name, table)| Some((name, table.parts.get(&index)?.rejected)));
-        let rejected: Vec<_> = rejected.filter(|(_, rows)| *rows > 0).collect();
-        if !rejected.is_empty() {
-            let rows = rejected.iter().map(|(_, rows)| rows).sum::<u64>();
-            let of: Vec<String> = rejected.iter().map(|(name, rows)| format!("{name} {}", count(*rows))).collect();
-            lines.push(format!(
-                "aside   {} did not take {}: {}",
-                destination.name,
-                rows_of(rows),
-                shorten(&of.join(", "), 200)
-            ));
+        // How many rows there are of a kind, and of which tables.
+        let counted = |kind: fn(&PartTotals) -> u64| {
+            let tables = outcome.sources.iter().flat_map(|source| &source.tables);
+            let of = tables.filter_map(|(name, table)| Some((name, kind(table.parts.get(&index)?))));
+            let of: Vec<_> = of.filter(|(_, rows)| *rows > 0).collect();
+            let shown: Vec<String> = of.iter().map(|(name, rows)| format!("{name} {}", count(*rows))).collect();
+            let rows = of.iter().map(|(_, rows)| rows).sum::<u64>();
+            (rows > 0).then(|| (rows_of(rows), shorten(&shown.join(", "), 200)))
+        };
+        let name = &destination.name;
+        if let Some((rows, of)) = counted(|part| part.left_out) {
+            lines.push(format!("left    out by the transformers of {name}, {rows}: {of}"));
+        }
+        let (rejected, without) = (counted(|part| part.rejected), counted(|part| part.without_value));
+        if let Some((rows, of)) = &rejected {
+            lines.push(format!("aside   {name} did not take {rows}: {of}"));
+        }
+        if let Some((rows, of)) = &without {
+            lines.push(format!("aside   {name} took {rows} without all values: {of}"));
+        }
+        if rejected.or(without).is_some() {
             lines.push(format!("    do  look into {TABLE}, which has them with the reason"));
         }
     }

@@ -10,11 +10,15 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::columns::Shapes;
+use crate::config::destination::Destination;
+use crate::config::source::Source;
 
 /// A table with what is around it.
 pub struct TableDoc {
     /// The connector that reads it, or the source's name in the configuration.
     pub source: String,
+    /// The destination that it is for, where transformers make another table of it on the way there.
+    pub destination: Option<String>,
     /// The table.
     pub schema: TableSchema,
     /// The tables that hang from it.
@@ -25,15 +29,31 @@ pub struct TableDoc {
 pub fn docs(source: &str, roots: &[Node], shapes: &Shapes) -> Vec<TableDoc> {
     let doc = |node: &Node| TableDoc {
         source: source.to_owned(),
+        destination: None,
         schema: (*shapes.schema(&node.schema)).clone(),
         children: node.children.iter().map(|child| child.schema.name.clone()).collect(),
     };
     roots.iter().flat_map(Node::flatten).map(doc).collect()
 }
 
+/// The documentation of a source's tables as transformers make them for its destinations.
+pub fn transformed(source: &Source, roots: &[Node], destinations: &[Destination]) -> Vec<TableDoc> {
+    let of = destinations.iter().filter(|of| source.spec.destinations.contains(&of.spec.name));
+    of.flat_map(|destination| {
+        let docs = docs(&source.spec.name, roots, &source.shapes).into_iter();
+        docs.filter_map(|doc| {
+            let schema = (**destination.chains.get(&doc.schema.name)?.schema()).clone();
+            Some(TableDoc { destination: Some(destination.spec.name.clone()), schema, ..doc })
+        })
+    })
+    .collect()
+}
+
 #[derive(Serialize)]
 struct TableJson<'a> {
     source: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    destination: Option<&'a str>,
     name: &'a str,
     description: &'a str,
     parent: Option<&'a str>,
@@ -64,6 +84,7 @@ impl TableDoc {
         let schema = &self.schema;
         TableJson {
             source: &self.source,
+            destination: self.destination.as_deref(),
             name: &schema.name,
             description: &schema.description,
             parent: schema.parent.as_deref(),
@@ -85,6 +106,7 @@ impl TableDoc {
             }
         };
         fact("Source", self.source.clone());
+        fact("As transformed for", self.destination.clone().unwrap_or_default());
         fact("Key", code(schema.key().into_iter()));
         fact("Read for", scopes(schema));
         fact("Calls", schema.origin.clone());
@@ -152,7 +174,7 @@ pub fn json(docs: &[TableDoc]) -> Result<String> {
     serde_json::to_string_pretty(&tables).context("the tables cannot be written as JSON")
 }
 
-/// Writes each table to a file of its own, `TABLE.md` or `TABLE.json`, in a folder that is made when it is not there.
+/// Writes each table to a file of its own, `TABLE.md` or `TABLE.json` (`TABLE.DESTINATION.md` as transformed), in a folder that is made when it is not there.
 pub fn write_files(docs: &[TableDoc], folder: &Path, as_json: bool) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("the folder {} cannot be made", folder.display()))?;
     for doc in docs {
@@ -160,7 +182,8 @@ pub fn write_files(docs: &[TableDoc], folder: &Path, as_json: bool) -> Result<()
             true => ("json", serde_json::to_string_pretty(&doc.json()).context("a table cannot be written as JSON")?),
             false => ("md", doc.markdown()),
         };
-        let path = folder.join(format!("{}.{ending}", doc.schema.name));
+        let destination = doc.destination.iter().map(|name| format!(".{name}")).collect::<String>();
+        let path = folder.join(format!("{}{destination}.{ending}", doc.schema.name));
         std::fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))?;
     }
     Ok(())

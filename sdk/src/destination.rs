@@ -137,6 +137,8 @@ pub struct Committed {
     pub deleted: u64,
     /// Rows that were put aside; whoever has asked for that counts them, not the destination.
     pub rejected: u64,
+    /// Rows that were written without a value, and put aside as they were; counted by the same.
+    pub without_value: u64,
     /// Whether the rows were discarded, and those of an earlier sync kept: what a destination does with a partial
     /// part that it can only replace as a whole.
     pub kept_earlier: bool,

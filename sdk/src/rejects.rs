@@ -3,7 +3,8 @@
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow::array::{ArrayRef, RecordBatch, StructArray};
+use arrow::array::{ArrayRef, RecordBatch, StructArray, UInt64Array};
+use arrow::compute::take_record_batch;
 use arrow::datatypes::{DataType, Field};
 
 use crate::error::{Class, Error, Result};
@@ -31,10 +32,50 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Aside {
     rows: Vec<Rejected>,
+    /// Rows that transformers have put aside, which the target never sees.
+    before: Vec<Rejected>,
+    /// Rows, as they were, that the target takes without a value.
+    values: Vec<Rejected>,
     bytes: usize,
 }
 
+impl Aside {
+    fn len(&self) -> usize {
+        self.rows.len() + self.before.len() + self.values.len()
+    }
+}
+
+/// What became of the rows that were put aside.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// Rows that are not written.
+    pub rows: Vec<Rejected>,
+    /// Rows that are written without a value.
+    pub values: Vec<Rejected>,
+}
+
 impl Rejected {
+    /// Rows of a batch, by their places, as the JSON objects that are put aside.
+    ///
+    /// # Errors
+    /// If a row has no text at all.
+    pub fn of(batch: &RecordBatch, rows: &[(usize, String)]) -> Result<Vec<Self>> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let places = UInt64Array::from_iter_values(rows.iter().map(|(row, _)| *row as u64));
+        let taken = take_record_batch(batch, &places).map_err(Error::fatal)?;
+        let all: ArrayRef = Arc::new(StructArray::from(taken));
+        let field = Arc::new(Field::new("row", DataType::Struct(batch.schema().fields().clone()), false));
+        // What has no text may be why the row is put aside.
+        let texts = plain::readable(&field, &all, &plain::PlainJson::default())?;
+        let made = |(at, (_, reason)): (usize, &(usize, String))| Self {
+            reason: reason.clone(),
+            row: texts.value(at).to_owned(),
+        };
+        Ok(rows.iter().enumerate().map(made).collect())
+    }
+
     fn bytes(&self) -> usize {
         self.reason.len() + self.row.len()
     }
@@ -74,11 +115,8 @@ impl Rejects {
     /// # Errors
     /// If these are too many, so that the part fails.
     pub fn add(&self, batch: &RecordBatch, row: usize, reason: impl Display) -> Result<()> {
-        let one: ArrayRef = Arc::new(StructArray::from(batch.slice(row, 1)));
-        let field = Arc::new(Field::new("row", DataType::Struct(batch.schema().fields().clone()), false));
-        // What has no text may be why the row is put aside.
-        let text = plain::readable(&field, &one, &plain::PlainJson::default())?;
-        self.add_text(text.value(0).to_owned(), reason)
+        let rejected = Rejected::of(batch, &[(row, reason.to_string())])?;
+        rejected.into_iter().try_for_each(|rejected| self.push(rejected, |aside| &mut aside.rows))
     }
 
     /// Puts a row aside that the target has as a JSON object.
@@ -86,20 +124,32 @@ impl Rejects {
     /// # Errors
     /// If these are too many, so that the part fails.
     pub fn add_text(&self, row: String, reason: impl Display) -> Result<()> {
-        let rejected = Rejected { reason: reason.to_string(), row };
+        self.push(Rejected { reason: reason.to_string(), row }, |aside| &mut aside.rows)
+    }
+
+    /// Puts rows aside that a transformer does not let pass, or lets pass without a value.
+    ///
+    /// # Errors
+    /// If these are too many, so that the part fails.
+    pub fn add_before(&self, taken: Taken) -> Result<()> {
+        taken.rows.into_iter().try_for_each(|rejected| self.push(rejected, |aside| &mut aside.before))?;
+        taken.values.into_iter().try_for_each(|rejected| self.push(rejected, |aside| &mut aside.values))
+    }
+
+    fn push(&self, rejected: Rejected, to: impl FnOnce(&mut Aside) -> &mut Vec<Rejected>) -> Result<()> {
         let mut aside = self.aside();
-        if aside.rows.len() >= self.0.most {
+        if aside.len() >= self.0.most {
             return Err(self.too_many(rejected.reason));
         }
         if aside.bytes + rejected.bytes() > MOST_BYTES {
-            let (rows, most, reason) = (aside.rows.len() + 1, MOST_BYTES >> 20, rejected.reason);
+            let (rows, most, reason) = (aside.len() + 1, MOST_BYTES >> 20, rejected.reason);
             return Err(Error::destination(format!(
                 "{rows} rows were not taken, which are more than the {most} MiB of one part that are put aside, the last \
                  because: {reason}"
             )));
         }
         aside.bytes += rejected.bytes();
-        aside.rows.push(rejected);
+        to(&mut aside).push(rejected);
         Ok(())
     }
 
@@ -114,24 +164,38 @@ impl Rejects {
 
     /// Whether no more may be put aside.
     pub fn is_full(&self) -> bool {
-        self.count() >= self.0.most as u64
+        self.aside().len() >= self.0.most
     }
 
-    /// How many rows there are.
+    /// Whether every row of the part is taken, so that what is missing of it is known to be gone.
+    pub fn are_none(&self) -> bool {
+        let aside = self.aside();
+        aside.rows.is_empty() && aside.before.is_empty()
+    }
+
+    /// How many rows the target did not take.
     pub fn count(&self) -> u64 {
         self.aside().rows.len() as u64
     }
 
-    /// Forgets all but the first rows: what came after them is tried again.
+    /// Forgets all but the first of those rows: what came after them is tried again.
     pub fn keep(&self, count: u64) {
         let mut aside = self.aside();
         aside.rows.truncate(usize::try_from(count).unwrap_or(usize::MAX));
-        aside.bytes = aside.rows.iter().map(Rejected::bytes).sum();
+        let Aside { rows, before, values, .. } = &*aside;
+        aside.bytes = rows.iter().chain(before).chain(values).map(Rejected::bytes).sum();
+    }
+
+    /// The rows that are not written, which are given away.
+    pub fn take(&self) -> Vec<Rejected> {
+        self.take_all().rows
     }
 
     /// All rows, which are given away.
-    pub fn take(&self) -> Vec<Rejected> {
-        std::mem::take(&mut *self.aside()).rows
+    pub fn take_all(&self) -> Taken {
+        let Aside { rows, mut before, values, .. } = std::mem::take(&mut *self.aside());
+        before.extend(rows);
+        Taken { rows: before, values }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Destinations adbc and duckdb: databases with an ADBC driver (<https://arrow.apache.org/adbc/>), a shared library that
+//! Destinations adbc and duckdb, and transformer [`sql`]: databases with an ADBC driver (<https://arrow.apache.org/adbc/>), a shared library that
 //! is loaded at run time. Nothing is ever downloaded.
 //!
 //! One thread has the connection, because ADBC's calls block. The rows of a part are held as Arrow until the part ends or
@@ -22,6 +22,7 @@ mod part;
 mod publish;
 mod session;
 mod spec;
+pub mod sql;
 mod store;
 mod stream;
 mod target;

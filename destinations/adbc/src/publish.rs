@@ -33,7 +33,7 @@ pub fn publish(
 ) -> Result<Committed> {
     let complete = outcome == Outcome::Complete;
     // What is missing because it was put aside is not known to be gone.
-    let aside = part.rejects.as_ref().is_some_and(|rejects| rejects.count() > 0);
+    let aside = part.rejects.as_ref().is_some_and(|rejects| !rejects.are_none());
     let removes = complete && !aside && part.mode == WriteMode::OverwriteDeleteStale;
     part.check_unit()?;
     let waiting = match stage {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use adbc_core::options::{IngestMode, OptionConnection, OptionStatement, OptionValue};
 use adbc_core::{Connection, Optionable, Statement};
 use adbc_driver_manager::{ManagedConnection, ManagedStatement};
-use headwater_sdk::arrow::array::{Array, RecordBatch, RecordBatchIterator, StringArray};
+use headwater_sdk::arrow::array::{Array, RecordBatch, RecordBatchIterator, RecordBatchReader, StringArray};
 use headwater_sdk::arrow::datatypes::SchemaRef;
 use headwater_sdk::{Error, Result, plain};
 
@@ -73,6 +73,19 @@ impl Session {
             }
         }
         Ok(rows)
+    }
+
+    /// The answer to a query as Arrow has it.
+    pub fn batches(&mut self, sql: &str) -> Result<(SchemaRef, Vec<RecordBatch>)> {
+        tracing::trace!(sql, "query");
+        let mut statement = self.statement()?;
+        statement.set_sql_query(sql).map_err(|error| self.explain(&error))?;
+        let reader = statement.execute().map_err(|error| self.explain(&error))?;
+        let schema = reader.schema();
+        let explain =
+            |error: headwater_sdk::arrow::error::ArrowError| Error::destination(self.shown.clean(&error.to_string()));
+        let batches = reader.map(|batch| batch.map_err(explain)).collect::<Result<Vec<_>>>()?;
+        Ok((schema, batches))
     }
 
     /// The number that a query answers.

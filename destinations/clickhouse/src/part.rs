@@ -172,7 +172,7 @@ impl Writer {
     /// Makes rows visible, or those that wait.
     async fn show(&self, rows: Option<&RecordBatch>, removes: bool) -> Result<Committed> {
         // What is missing because it was put aside is not known to be gone.
-        let removes = removes && self.part.rejects.as_ref().is_none_or(|rejects| rejects.count() == 0);
+        let removes = removes && self.part.rejects.as_ref().is_none_or(|rejects| rejects.are_none());
         let rows = match (&self.waiting, rows) {
             (Some(waiting), _) => Rows::Waiting(waiting),
             (None, Some(rows)) => Rows::Held(rows),

@@ -280,7 +280,7 @@ impl Publish<'_> {
     /// Removes stale rows.
     async fn remove(&self, client: &Client, stages: &[&str]) -> Pg<u64> {
         // What is missing because it was put aside is not known to be gone.
-        if !self.removes || self.part.rejects.as_ref().is_some_and(|rejects| rejects.count() > 0) {
+        if !self.removes || self.part.rejects.as_ref().is_some_and(|rejects| !rejects.are_none()) {
             return Ok(0);
         }
         if self.part.resumed && !self.part.adds() {

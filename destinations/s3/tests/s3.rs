@@ -20,7 +20,7 @@ const STALE: WriteMode = WriteMode::OverwriteDeleteStale;
 const NAME: &str = "lake/t/aws.123456789012.eu-west-1.jsonl";
 /// With it, what has more than 5 MiB is sent in parts, one at a time.
 const LITTLE: u64 = 32 << 20;
-const KEPT: Committed = Committed { written: 0, deleted: 0, rejected: 0, kept_earlier: true };
+const KEPT: Committed = Committed { written: 0, deleted: 0, rejected: 0, without_value: 0, kept_earlier: true };
 
 fn json(bucket: &Bucket) -> Spec {
     Spec { format: Format::Jsonl, ..bucket.spec("lake") }

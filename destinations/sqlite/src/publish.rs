@@ -51,7 +51,7 @@ impl Publish<'_> {
             done.written += self.insert(&transaction, &batch?, seen)?;
         }
         // What is missing because it was put aside is not known to be gone.
-        if self.removes && self.part.rejects.as_ref().is_none_or(|rejects| rejects.count() == 0) {
+        if self.removes && self.part.rejects.as_ref().is_none_or(|rejects| rejects.are_none()) {
             let compared = if seen.is_some() { "<=" } else { "<" };
             let unseen = seen.filter(|_| some).map(|seen| seen.unseen.as_str());
             done.deleted = self.delete(&transaction, compared, unseen).map_err(failed)?;

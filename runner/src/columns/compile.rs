@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
+use headwater_sdk::Fixed;
 use headwater_sdk::registry::Node as Table;
 use headwater_sdk::selection::matches;
 use headwater_sdk::text::nearest;
@@ -11,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::Shapes;
 use super::change::Nowhere;
-use super::draft::{Draft, Fixed, Within, fixed};
+use super::draft::{Draft, Within};
 use super::filter::bind::bind;
 use super::filter::parse::parse;
 use super::hash::Hasher;
@@ -230,7 +231,7 @@ impl<'a> Compiler<'a, '_> {
         for table in tables {
             let draft = &mut self.drafts[*table];
             for (column, (of, said)) in draft.table.columns.iter().zip(&mut draft.columns).enumerate() {
-                said.left_out |= fixed(draft.table, of).is_none() && !kept.contains(&(*table, column));
+                said.left_out |= draft.table.fixed(of).is_none() && !kept.contains(&(*table, column));
             }
         }
     }
@@ -268,7 +269,7 @@ impl<'a> Compiler<'a, '_> {
                     continue;
                 }
                 any = true;
-                let fixed = fixed(draft.table, of);
+                let fixed = draft.table.fixed(of);
                 // A pattern is never about Headwater's own columns.
                 if fixed == Some(Fixed::Sync) && target.column.pattern {
                     continue;
@@ -343,7 +344,7 @@ impl<'a> Compiler<'a, '_> {
                 let first = !std::mem::replace(&mut any, true);
                 let said = &mut draft.columns[column];
                 let table = &draft.table.name;
-                let problem = match (fixed(draft.table, &draft.table.columns[column]), &said.name) {
+                let problem = match (draft.table.fixed(&draft.table.columns[column]), &said.name) {
                     (Some(Fixed::Sync), _) => {
                         Some((format!("`{key}` is Headwater's own, and keeps its name"), "leave it out of `rename`"))
                     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use headwater_sdk::arrow::datatypes::FieldRef;
 use headwater_sdk::schema::{ID, PARENT_ID};
-use headwater_sdk::{Column, ColumnType, Extension, TableSchema};
+use headwater_sdk::{Column, ColumnType, Extension, Fixed, TableSchema};
 
 use super::change::{Change, Nowhere};
 use super::filter::bind::Bound;
@@ -15,28 +15,6 @@ use super::rewrite::Act;
 use super::{Made, Output, Shape, shape};
 use crate::config::diagnostic::Problem;
 use crate::config::text::Span;
-
-/// A column without which rows could not be told apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fixed {
-    /// One of Headwater's own: `_cq_…`.
-    Sync,
-    /// It tells the rows of a unit from those of others.
-    Scope,
-    /// It is part of the key.
-    Key,
-}
-
-/// Whether a column must stay, and why.
-pub fn fixed(table: &TableSchema, column: &Column) -> Option<Fixed> {
-    if column.name.starts_with("_cq_") {
-        Some(Fixed::Sync)
-    } else if table.scopes.has(&column.name) || table.divided_by.contains(&column.name) {
-        Some(Fixed::Scope)
-    } else {
-        column.key.then_some(Fixed::Key)
-    }
-}
 
 /// A place within a column: the steps, how they are written, and what is done there.
 pub struct Within {
@@ -95,7 +73,7 @@ impl<'a> Draft<'a> {
             draft.whole == Some(Act::Hash) || draft.within.iter().any(|within| within.act == Act::Hash)
         };
         let mut columns = self.table.columns.iter().zip(&self.columns);
-        columns.any(|(column, draft)| fixed(self.table, column) == Some(Fixed::Key) && hashed(draft))
+        columns.any(|(column, draft)| self.table.fixed(column) == Some(Fixed::Key) && hashed(draft))
     }
 
     /// Has the identifiers hashed, of rows or of their parents' rows.

@@ -10,7 +10,6 @@ mod draft;
 mod filter;
 mod hash;
 mod known;
-mod path;
 mod rewrite;
 mod secrets;
 mod shape;
@@ -24,7 +23,7 @@ use headwater_sdk::arrow::array::{
     RecordBatchOptions,
 };
 use headwater_sdk::arrow::compute::{FilterBuilder, FilterPredicate, prep_null_mask_filter};
-use headwater_sdk::{Error, Result, TableSchema};
+use headwater_sdk::{Error, Result, TableSchema, path};
 
 use change::Change;
 use filter::bind::Bound;

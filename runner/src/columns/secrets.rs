@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use headwater_sdk::selection::matches;
 
 use super::compile::{Compiler, shown};
-use super::draft::{Within, fixed};
+use super::draft::Within;
 use super::known::{HARMLESS, KNOWN};
 use super::path::Target;
 use super::rewrite::Act;
@@ -63,7 +63,7 @@ impl<'a> Compiler<'a, '_> {
         let mut secrets: Vec<Target> = Vec::new();
         for secret in whole.into_iter().chain(marked).chain(known) {
             let reachable = draft.reach(column, &secret.steps, Act::Redact).is_ok();
-            if reachable && fixed(draft.table, of).is_none() && !secrets.iter().any(|other| other.covers(&secret.steps))
+            if reachable && draft.table.fixed(of).is_none() && !secrets.iter().any(|other| other.covers(&secret.steps))
             {
                 secrets.push(secret);
             }

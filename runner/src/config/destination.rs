@@ -14,6 +14,7 @@ use super::failure::missing_keys;
 use super::registry_key::{RegistryName, refuse_plugin};
 use super::{Document, UnsupportedValue};
 use crate::builtin::Registry;
+use crate::chain::Chains;
 use crate::sync::quarantine::Quarantine;
 
 /// A destination: where rows go, and what happens to those that are there already.
@@ -48,9 +49,9 @@ pub struct DestinationSpec {
     /// Accepted as CloudQuery has it, but only `false`.
     #[serde(default)]
     pub send_sync_summary: Option<bool>,
-    /// Accepted as CloudQuery has it, but only when empty.
+    /// The names of the transformers that rows pass on their way here, one after the other.
     #[serde(default)]
-    pub transformers: Option<Vec<String>>,
+    pub transformers: Vec<String>,
     /// The destination's own part.
     #[serde(default)]
     #[schemars(with = "Option<serde_json::Value>")]
@@ -103,14 +104,9 @@ const UNSUPPORTED: [(&str, &str); 2] = [
 ];
 
 /// Values of CloudQuery's that have a meaning which is not there yet, and what to do without them.
-const UNSUPPORTED_VALUES: [UnsupportedValue; 3] = [
+const UNSUPPORTED_VALUES: [UnsupportedValue; 2] = [
     ("pk_mode", |node| node.text() == Some("cq-id-only"), "remove it: the key is the one in the table's documentation"),
     ("send_sync_summary", |node| node.text() == Some("true"), "remove it: `headwater sync --report FILE` writes one"),
-    (
-        "transformers",
-        |node| !node.items().is_empty(),
-        "remove it: a source's `columns` and `rows` change what is written",
-    ),
 ];
 
 /// A destination that is ready to be written to.
@@ -121,6 +117,8 @@ pub struct Destination {
     pub target: Arc<dyn SdkDestination>,
     /// Where the rows go that it does not take.
     pub quarantine: Option<Quarantine>,
+    /// What becomes of tables on their way here, by name.
+    pub chains: Chains,
 }
 
 /// Reads a document of `kind: destination`.
@@ -152,7 +150,7 @@ pub(super) fn read(document: &mut Document, registry: &Registry, problems: &mut 
             return None;
         }
     };
-    Some(Destination { spec, target, quarantine })
+    Some(Destination { spec, target, quarantine, chains: Chains::default() })
 }
 
 /// Where rows go that are not taken, or why they cannot go there.

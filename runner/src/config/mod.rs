@@ -11,6 +11,8 @@ mod registry_key;
 mod scalar;
 pub mod source;
 pub mod text;
+mod transform;
+pub mod transformer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +26,7 @@ use interpolate::Variables;
 use parse::{Entry, Node, Value};
 use source::Source;
 use text::{File, Span, is_secret_value};
+use transformer::Transformer;
 
 /// What is to be synced.
 pub struct Configuration {
@@ -33,6 +36,8 @@ pub struct Configuration {
     pub sources: Vec<Source>,
     /// The destinations in the files' order.
     pub destinations: Vec<Destination>,
+    /// The transformers in the files' order.
+    pub transformers: Vec<Transformer>,
 }
 
 /// Reads files and folders. Nothing is connected to and nothing is written.
@@ -52,10 +57,12 @@ pub fn load(paths: &[PathBuf], registry: &Registry, variables: Variables<'_>) ->
     let unread = !found.0.is_empty() || documents.iter().any(|document| !document.problems.is_empty());
     let mut sources = Vec::new();
     let mut destinations = Vec::new();
+    let mut transformers = Vec::new();
     for document in &mut documents {
         let mut problems = std::mem::take(&mut document.problems);
         document.kind = document.find_kind(&mut problems);
         match document.kind {
+            Some(Kind::Transformer) => transformers.extend(transformer::read(document, registry, &mut problems)),
             Some(Kind::Source) => sources.extend(source::read(document, registry, &mut problems)),
             Some(Kind::Destination) => destinations.extend(destination::read(document, registry, &mut problems)),
             None => {}
@@ -68,12 +75,15 @@ pub fn load(paths: &[PathBuf], registry: &Registry, variables: Variables<'_>) ->
         references::check_tables(&documents, &sources, &mut found);
         references::check_modes(&documents, &sources, &destinations, &mut found);
     }
+    if found.0.is_empty() {
+        transform::resolve(&documents, &sources, &mut destinations, &transformers, &mut found);
+    }
     if !found.0.is_empty() {
         found.0.sort_by_key(Diagnostic::order);
         return Err(found);
     }
     let files = files.iter().map(|path| path.display().to_string()).collect();
-    Ok(Configuration { files, sources, destinations })
+    Ok(Configuration { files, sources, destinations, transformers })
 }
 
 impl Configuration {
@@ -109,7 +119,9 @@ impl Configuration {
         for destination in &self.destinations {
             let spec = &destination.spec;
             texts.extend([spec.name.as_str(), &spec.path, spec.write_mode.as_str()]);
+            texts.extend(spec.transformers.iter().map(String::as_str));
         }
+        texts.extend(self.transformers.iter().map(|transformer| transformer.text.as_str()));
         fingerprint(texts)
     }
 }
@@ -197,6 +209,18 @@ type UnsupportedValue = (&'static str, fn(&Node) -> bool, &'static str);
 enum Kind {
     Source,
     Destination,
+    Transformer,
+}
+
+impl Kind {
+    /// The word of the configuration.
+    fn noun(self) -> &'static str {
+        match self {
+            Kind::Source => "source",
+            Kind::Destination => "destination",
+            Kind::Transformer => "transformer",
+        }
+    }
 }
 
 /// One document of a file.
@@ -243,8 +267,9 @@ impl Document {
     }
 
     fn find_kind(&self, problems: &mut Vec<Problem>) -> Option<Kind> {
-        const KINDS: [&str; 2] = ["source", "destination"];
-        const SHAPE: &str = "a document has two keys: `kind: source` or `kind: destination`, and `spec:`";
+        const KINDS: [&str; 3] = ["source", "destination", "transformer"];
+        const SHAPE: &str =
+            "a document has two keys: `kind: source`, `kind: destination` or `kind: transformer`, and `spec:`";
         if !matches!(self.root.value, Value::Map(_)) {
             problems.push(Problem::new(self.root.span, "expected keys and values").help(SHAPE));
             return None;
@@ -261,17 +286,13 @@ impl Document {
         match kind.value.text() {
             Some("source") => Some(Kind::Source),
             Some("destination") => Some(Kind::Destination),
-            Some("transformer") => {
-                let help = "remove the document, and say it in the source: `columns:` and `rows:`";
-                problems.push(Problem::new(span, "`kind: transformer` is not supported yet").help(help));
-                None
-            }
+            Some("transformer") => Some(Kind::Transformer),
             Some(other) => {
                 problems.push(failure::unknown("kind", &format!("`{other}`"), other, &KINDS, span));
                 None
             }
             None => {
-                problems.push(Problem::new(kind.span, "`kind` must be `source` or `destination`"));
+                problems.push(Problem::new(kind.span, "`kind` must be `source`, `destination` or `transformer`"));
                 None
             }
         }

@@ -76,6 +76,19 @@ impl Node {
         Some(node.place(rest).unwrap_or(span))
     }
 
+    /// All that it says, as a text that is another where something else is said.
+    pub fn to_text(&self) -> String {
+        fn json(node: &Node) -> serde_json::Value {
+            match &node.value {
+                Value::Null => serde_json::Value::Null,
+                Value::Scalar(scalar) => scalar.text.as_str().into(),
+                Value::List(items) => items.iter().map(json).collect(),
+                Value::Map(entries) => entries.iter().map(|entry| (entry.key.clone(), json(&entry.value))).collect(),
+            }
+        }
+        json(self).to_string()
+    }
+
     /// The keys and values, if that is what the node is.
     pub fn entries(&self) -> &[Entry] {
         match &self.value {

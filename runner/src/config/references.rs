@@ -14,31 +14,13 @@ use super::{Document, Kind};
 
 /// Checks names and references. `unread` says that a file could not be read, so that what is missing may be there.
 pub fn check(documents: &[Document], unread: bool, found: &mut Diagnostics) {
-    for kind in [Kind::Source, Kind::Destination] {
+    for kind in [Kind::Source, Kind::Destination, Kind::Transformer] {
         check_names(documents, kind, found);
     }
     let complete = !unread && documents.iter().all(|document| document.kind.is_some() && document.name().is_some());
-    // A document whose kind is misspelt may well be the destination that is meant.
-    let maybe = documents.iter().filter(|document| document.kind != Some(Kind::Source));
-    let names: Vec<&str> = maybe.filter_map(|document| document.name()?.text()).collect();
-    for document in of(documents, Kind::Source) {
-        let mut problems = Vec::new();
-        let list = document.root.get("spec").and_then(|spec| spec.get("destinations"));
-        let items = list.map(Node::items).unwrap_or_default();
-        for (index, item) in items.iter().enumerate() {
-            let Some(name) = item.text() else { continue };
-            if items[..index].iter().any(|earlier| earlier.text() == Some(name)) {
-                problems.push(Problem::new(item.span, format!("the destination `{name}` is listed twice")));
-            } else if !names.contains(&name) && !names.is_empty() && !unread {
-                let problem = Problem::new(item.span, format!("there is no destination named `{name}`"));
-                problems.push(match nearest(name, names.iter().copied()) {
-                    Some(nearest) => problem.nearest(Some(nearest)),
-                    None => problem.help(format!("there are: {}", names.join(", "))),
-                });
-            }
-        }
-        found.0.extend(document.diagnostics(problems));
-    }
+    check_list(documents, (Kind::Source, "destinations", Kind::Destination), unread, found);
+    check_list(documents, (Kind::Destination, "transformers", Kind::Transformer), unread, found);
+    check_used(documents, complete, found);
     if !complete || documents.is_empty() {
         return;
     }
@@ -51,6 +33,48 @@ pub fn check(documents: &[Document], unread: bool, found: &mut Diagnostics) {
                     .help(format!("add a document with `kind: {noun}`, after a line with ---")),
             );
         }
+    }
+}
+
+/// Checks that the documents of one kind name others by their names, under `key`.
+fn check_list(documents: &[Document], (by, key, of_kind): (Kind, &str, Kind), unread: bool, found: &mut Diagnostics) {
+    let noun = of_kind.noun();
+    // A document whose kind is misspelt may well be the one that is meant.
+    let maybe = documents.iter().filter(|document| document.kind.is_none_or(|kind| kind == of_kind));
+    let names: Vec<&str> = maybe.filter_map(|document| document.name()?.text()).collect();
+    // That there is no destination at all is told once.
+    let told_elsewhere = names.is_empty() && of_kind == Kind::Destination;
+    for document in of(documents, by) {
+        let mut problems = Vec::new();
+        let list = document.root.get("spec").and_then(|spec| spec.get(key));
+        let items = list.map(Node::items).unwrap_or_default();
+        for (index, item) in items.iter().enumerate() {
+            let Some(name) = item.text() else { continue };
+            if items[..index].iter().any(|earlier| earlier.text() == Some(name)) {
+                problems.push(Problem::new(item.span, format!("the {noun} `{name}` is listed twice")));
+            } else if !names.contains(&name) && !told_elsewhere && !unread {
+                let problem = Problem::new(item.span, format!("there is no {noun} named `{name}`"));
+                problems.push(match nearest(name, names.iter().copied()) {
+                    Some(nearest) => problem.nearest(Some(nearest)),
+                    None if names.is_empty() => problem.help(format!("add a document with `kind: {noun}`")),
+                    None => problem.help(format!("there are: {}", names.join(", "))),
+                });
+            }
+        }
+        found.0.extend(document.diagnostics(problems));
+    }
+}
+
+/// A transformer that no destination names does nothing, which nobody can have meant.
+fn check_used(documents: &[Document], complete: bool, found: &mut Diagnostics) {
+    let listed = of(documents, Kind::Destination).filter_map(|document| document.root.get("spec")?.get("transformers"));
+    let used: Vec<&str> = listed.flat_map(Node::items).filter_map(Node::text).collect();
+    for document in of(documents, Kind::Transformer).filter(|_| complete) {
+        let Some(node) = document.name() else { continue };
+        let Some(name) = node.text().filter(|name| !used.contains(name)) else { continue };
+        let problem = Problem::new(node.span, format!("no destination names the transformer `{name}`"));
+        let help = format!("say `transformers: [{name}]` in a destination, or remove the document");
+        found.0.extend(document.diagnostics(vec![problem.help(help)]));
     }
 }
 
@@ -140,7 +164,7 @@ fn difference(first: &[Column], second: &[Column], of_first: &str, of_second: &s
     })
 }
 
-fn of(documents: &[Document], kind: Kind) -> impl Iterator<Item = &Document> {
+pub(super) fn of(documents: &[Document], kind: Kind) -> impl Iterator<Item = &Document> {
     documents.iter().filter(move |document| document.kind == Some(kind))
 }
 
@@ -157,7 +181,7 @@ fn check_names(documents: &[Document], kind: Kind, found: &mut Diagnostics) {
         let place = format!("{}:{line}:{column}", document.file.name);
         match seen.get(name) {
             Some(first) => {
-                let noun = if kind == Kind::Source { "source" } else { "destination" };
+                let noun = kind.noun();
                 problems.push(
                     Problem::new(node.span, format!("there are two {noun}s named `{name}`"))
                         .help(format!("the first is at {first}; give one of them another name")),

@@ -113,8 +113,12 @@ pub struct PartTotals {
     pub committed: usize,
     /// Parts whose rows were discarded and those of an earlier sync kept.
     pub kept_earlier: usize,
-    /// Rows that the destination did not take, and that were put aside.
+    /// Rows that the destination or a transformer did not take, and that were put aside.
     pub rejected: u64,
+    /// Rows that were written without a value, and put aside as they were.
+    pub without_value: u64,
+    /// Rows that transformers have left out.
+    pub left_out: u64,
 }
 
 /// A unit among the slowest.
@@ -186,6 +190,8 @@ pub struct PartOutcome {
     pub destination: usize,
     /// What was committed. Nothing, where it failed or there was nothing to commit.
     pub committed: Option<Committed>,
+    /// Rows that transformers have left out, without putting them aside.
+    pub left_out: u64,
     /// What failed.
     pub error: Option<Error>,
 }
@@ -257,6 +263,8 @@ impl SourceOutcome {
                 totals.committed += usize::from(part.committed.is_some());
                 totals.kept_earlier += usize::from(committed.kept_earlier);
                 totals.rejected += committed.rejected;
+                totals.without_value += committed.without_value;
+                totals.left_out += part.left_out;
             }
             for error in table.all_errors() {
                 self.causes.add(&table.table, &unit.scope, error);

@@ -79,6 +79,15 @@ impl<F: Future> Future for Caught<F> {
     }
 }
 
+/// Does something that blocks, and makes a panic of it an error of a class.
+pub fn caught_here<T>(class: Class, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    install_hook();
+    let outer = CATCHING.replace(true);
+    let done = catch_unwind(AssertUnwindSafe(work));
+    CATCHING.set(outer);
+    done.unwrap_or_else(|panic| Err(describe(class, &*panic)))
+}
+
 fn describe(class: Class, panic: &(dyn Any + Send)) -> Error {
     let text = text(panic);
     let place = {

@@ -6,7 +6,7 @@ use headwater_sdk::arrow::array::{
     ArrayRef, FixedSizeBinaryArray, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array,
 };
 use headwater_sdk::arrow::datatypes::DataType;
-use headwater_sdk::rejects::Rejected;
+use headwater_sdk::rejects::{Rejected, Taken};
 use headwater_sdk::{
     Class, Column, ColumnType, Destination, Error, Outcome, Part, Rejects, Result, Scopes, TableSchema, Uuid, WriteMode,
 };
@@ -68,12 +68,14 @@ impl Quarantine {
         Rejects::new(self.most)
     }
 
-    /// Writes the rows of one part, and answers how many they were. Those that an earlier attempt of a resumed sync has
+    /// Writes the rows of one part, and answers how many are not written, and how many are without a value. Those that an earlier attempt of a resumed sync has
     /// left are replaced, also where none are put aside any more.
-    pub async fn keep(&self, base: &PartBase, destination: &str, table: &str, rejects: &Rejects) -> Result<u64> {
-        let rows = rejects.take();
+    pub async fn keep(&self, base: &PartBase, destination: &str, table: &str, rejects: &Rejects) -> Result<(u64, u64)> {
+        let Taken { mut rows, values } = rejects.take_all();
+        let counts = (rows.len() as u64, values.len() as u64);
+        rows.extend(values);
         if rows.is_empty() && !base.resumed {
-            return Ok(0);
+            return Ok(counts);
         }
         let part = Part {
             table: Arc::clone(&self.table),
@@ -96,7 +98,7 @@ impl Quarantine {
             writer.write(self.batch(base, destination, table, &rows)?).await?;
         }
         writer.commit(Outcome::Complete).await?;
-        Ok(rows.len() as u64)
+        Ok(counts)
     }
 
     fn batch(&self, base: &PartBase, destination: &str, table: &str, rows: &[Rejected]) -> Result<RecordBatch> {

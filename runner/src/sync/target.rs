@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::destination::MigrateMode;
+use headwater_sdk::rejects::Taken;
 use headwater_sdk::{
     Budget, Class, Committed, Destination, Error, Outcome, Part, PartWriter, Range, Rejects, Result, Stored, TablePlan,
-    TableSchema, Timestamp, WriteMode,
+    TableSchema, Timestamp, Transformed, WriteMode,
 };
 
 use super::outcome::PartOutcome;
-use super::panics::caught;
+use super::panics::{caught, caught_here};
 use super::quarantine::Quarantine;
+use crate::chain::{Chain, Chains};
 use crate::config::destination as config;
 use crate::config::source::Source;
 
@@ -29,12 +31,14 @@ pub struct Target {
     quarantine: Option<Quarantine>,
     /// Each table as this destination writes it: without its key in write mode `append`.
     tables: HashMap<String, Arc<TableSchema>>,
+    /// What becomes of tables before that.
+    chains: Chains,
 }
 
 impl Target {
     /// A destination that tables are yet to be added to.
     fn new(index: usize, destination: config::Destination) -> Self {
-        let config::Destination { spec, target, quarantine } = destination;
+        let config::Destination { spec, target, quarantine, chains } = destination;
         Self {
             index,
             name: spec.name,
@@ -43,12 +47,14 @@ impl Target {
             destination: target,
             quarantine,
             tables: HashMap::new(),
+            chains,
         }
     }
 
     /// Adds a table that will be written.
     pub fn add(&mut self, table: &Arc<TableSchema>) {
         let mode = self.mode;
+        let table = self.chains.get(&table.name).map_or(table, |chain| chain.schema());
         self.tables.entry(table.name.clone()).or_insert_with(|| match mode {
             WriteMode::Append => Arc::new(table.without_key()),
             _ => Arc::clone(table),
@@ -148,7 +154,7 @@ impl Target {
             }
         }
         let committed = (deleted > 0).then_some(Committed { deleted, ..Committed::default() });
-        Some(PartOutcome { destination: self.index, committed, error })
+        Some(PartOutcome { destination: self.index, committed, left_out: 0, error })
     }
 
     /// Where the rows go that are not taken, where that is not this destination.
@@ -194,7 +200,11 @@ pub fn add_tables(source: &Source, targets: &mut [Target]) {
 pub struct Slot {
     target: Arc<Target>,
     table: Arc<TableSchema>,
+    /// What becomes of its rows before they are written.
+    chain: Option<Arc<Chain>>,
     writer: Option<Box<dyn PartWriter>>,
+    /// Rows that transformers have left out, without putting them aside.
+    left_out: u64,
     /// The rows that were not taken.
     rejects: Option<Rejects>,
     /// What failed.
@@ -220,9 +230,10 @@ pub struct PartBase {
 impl Slot {
     /// A part that is not open yet.
     pub fn new(target: &Arc<Target>, table: &Arc<TableSchema>) -> Self {
-        let table = target.tables.get(&table.name).unwrap_or(table);
+        let chain = target.chains.get(&table.name).cloned();
+        let table = Arc::clone(target.tables.get(&table.name).unwrap_or(table));
         let rejects = target.quarantine.as_ref().map(Quarantine::rejects);
-        Self { target: Arc::clone(target), table: Arc::clone(table), writer: None, rejects, error: None }
+        Self { target: Arc::clone(target), table, chain, writer: None, left_out: 0, rejects, error: None }
     }
 
     /// The destination's place in the configuration.
@@ -257,14 +268,19 @@ impl Slot {
                 return None;
             }
         };
-        let rejected = match self.keep_rejects(base).await {
-            Ok(rejected) => rejected,
+        let (rejected, without_value) = match self.keep_rejects(base).await {
+            Ok(kept) => kept,
             Err(error) => {
                 self.fail(error);
-                0
+                (0, 0)
             }
         };
-        Some(Committed { rejected, ..committed })
+        Some(Committed { rejected, without_value, ..committed })
+    }
+
+    /// Rows that transformers have left out, without putting them aside.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
     }
 
     fn fail(&mut self, error: Error) {
@@ -295,7 +311,28 @@ impl Slot {
         caught(Class::Destination, self.target.destination.begin(part)).await?
     }
 
+    /// What the transformers make of a batch.
+    async fn transform(&mut self, batch: RecordBatch) -> Result<RecordBatch> {
+        let Some(chain) = self.chain.clone() else { return Ok(batch) };
+        let rows = batch.num_rows();
+        // Off the tasks that read and write: a transformer computes, and one waits for a library.
+        let done = tokio::task::spawn_blocking(move || caught_here(Class::Fatal, || chain.apply(batch))).await;
+        let done = done.map_err(|error| Error::fatal(format!("a transformer ended early: {error}")))??;
+        let Transformed { batch, rows: aside, values } = done;
+        self.left_out += rows.saturating_sub(batch.num_rows() + aside.len()) as u64;
+        if let Some(rejects) = &self.rejects {
+            rejects.add_before(Taken { rows: aside, values })?;
+        } else if let Some(first) = aside.first().or(values.first()) {
+            return Err(Error::fatal(&first.reason));
+        }
+        Ok(batch)
+    }
+
     async fn try_write(&mut self, base: &PartBase, batch: RecordBatch) -> Result<()> {
+        let batch = self.transform(batch).await?;
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
         let batch = if !Arc::ptr_eq(batch.schema_ref(), &self.table.arrow()) {
             // The same columns under the schema that says that there is no key, or that two sources share.
             RecordBatch::try_new(self.table.arrow(), batch.columns().to_vec()).map_err(Error::destination)?
@@ -313,9 +350,9 @@ impl Slot {
         caught(Class::Destination, writer.commit(outcome)).await?
     }
 
-    /// Puts the rows aside that were not taken, and answers how many they were.
-    async fn keep_rejects(&mut self, base: &PartBase) -> Result<u64> {
-        let (Some(quarantine), Some(rejects)) = (&self.target.quarantine, &self.rejects) else { return Ok(0) };
+    /// Puts the rows aside that were not taken, or not with all values, and answers how many they were of each kind.
+    async fn keep_rejects(&mut self, base: &PartBase) -> Result<(u64, u64)> {
+        let (Some(quarantine), Some(rejects)) = (&self.target.quarantine, &self.rejects) else { return Ok((0, 0)) };
         let kept = quarantine.keep(base, &self.target.name, &self.table.name, rejects);
         caught(Class::Destination, kept).await?.map_err(Quarantine::named)
     }
@@ -364,6 +401,7 @@ mod tests {
             destination: Arc::clone(&own) as Arc<dyn Destination>,
             quarantine: Some(Quarantine::new(Arc::clone(&files) as Arc<dyn Destination>, false, 1)),
             tables: HashMap::new(),
+            chains: Chains::new(),
         };
         assert_eq!(target.close().await.unwrap_err().to_string(), "own");
         assert_eq!((own.1.load(Ordering::Relaxed), files.1.load(Ordering::Relaxed)), (1, 1));

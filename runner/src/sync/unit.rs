@@ -270,7 +270,8 @@ impl Tables {
             let outcome = if table.outcome.complete { Outcome::Complete } else { Outcome::Partial };
             let committed = table.slots.iter_mut().map(|slot| async move {
                 let committed = slot.commit(base, outcome).await;
-                PartOutcome { destination: slot.destination(), committed, error: slot.error.take() }
+                let (destination, left_out) = (slot.destination(), slot.left_out());
+                PartOutcome { destination, committed, left_out, error: slot.error.take() }
             });
             table.outcome.parts = futures::future::join_all(committed).await;
         }

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use headwater_sdk::selection::matches;
+use crate::selection::matches;
 
 /// One step into a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
