@@ -59,34 +59,17 @@ pub struct Found {
 pub type Problem = (Vec<String>, String, Option<String>);
 
 /// What the files say of one column together.
+#[derive(Default)]
 struct Seen {
-    kind: ColumnType,
     /// What its texts look like, where there are files of text.
-    inferred: Option<Inferred>,
-    /// The file that the type is of, for messages.
-    unit: String,
+    inferred: Option<(Inferred, String)>,
+    /// The types that there are, each with a file of it.
     types: Vec<(ColumnType, String)>,
     nullable: bool,
     key: bool,
     native: Option<String>,
     field_id: Option<i32>,
     files: usize,
-}
-
-impl Seen {
-    fn new(unit: &str) -> Self {
-        Self {
-            kind: ColumnType::plain(DataType::Null),
-            inferred: None,
-            unit: unit.to_owned(),
-            types: Vec::new(),
-            nullable: false,
-            key: true,
-            native: None,
-            field_id: None,
-            files: 0,
-        }
-    }
 }
 
 fn step(way: &[&str]) -> Vec<String> {
@@ -109,7 +92,7 @@ impl Union {
                 union.add(file, field, inferred);
             }
             for (name, value) in &file.partitions {
-                let seen = union.seen(name, &file.unit);
+                let seen = union.seen(name);
                 seen.types.push((ColumnType::plain(DataType::Utf8), file.unit.clone()));
                 seen.nullable |= value.is_none();
                 seen.key = false;
@@ -118,24 +101,27 @@ impl Union {
         union
     }
 
-    fn seen(&mut self, name: &str, unit: &str) -> &mut Seen {
+    fn seen(&mut self, name: &str) -> &mut Seen {
         if !self.seen.contains_key(name) {
             self.names.push(name.to_owned());
         }
-        let seen = self.seen.entry(name.to_owned()).or_insert_with(|| Seen::new(unit));
+        let seen = self.seen.entry(name.to_owned()).or_insert_with(|| Seen { key: true, ..Seen::default() });
         seen.files += 1;
         seen
     }
 
     fn add(&mut self, file: &DataFile, field: &Field, inferred: Option<&Inferred>) {
-        let seen = self.seen(field.name(), &file.unit);
+        let seen = self.seen(field.name());
         seen.nullable |= field.is_nullable();
         let metadata = |key: &str| field.metadata().get(key).cloned();
         seen.key &= metadata(KEY).is_some_and(|flag| flag == "true");
         seen.native = metadata(NATIVE).filter(|native| seen.files == 1 || seen.native.as_ref() == Some(native));
         seen.field_id = seen.field_id.or_else(|| metadata(FIELD_ID)?.parse().ok());
         match inferred {
-            Some(inferred) => seen.inferred = Some(seen.inferred.unwrap_or_default().with(*inferred)),
+            Some(inferred) => match &mut seen.inferred {
+                Some((all, _)) => *all = all.with(*inferred),
+                none => *none = Some((*inferred, file.unit.clone())),
+            },
             None => {
                 let kind = kind_of(field);
                 if !seen.types.iter().any(|(other, _)| *other == kind) {
@@ -195,9 +181,9 @@ fn mapped(table: &str, name: &str, seen: Seen, spec: &TableSpec) -> Result<Mappe
     let at = |key: &str| step(&["columns", name, key]);
     let declared = said.kind.as_deref().map(type_names::parse).transpose().map_err(|why| (at("type"), why, None))?;
     let mut types = seen.types;
-    if let Some(inferred) = seen.inferred {
+    if let Some((inferred, unit)) = seen.inferred {
         let kind = if declared.is_some() { ColumnType::plain(DataType::Utf8) } else { inferred.kind() };
-        types.push((kind, seen.unit.clone()));
+        types.push((kind, unit));
     }
     let kind = match declared {
         Some(declared) => {
@@ -210,7 +196,7 @@ fn mapped(table: &str, name: &str, seen: Seen, spec: &TableSpec) -> Result<Mappe
             declared
         }
         None => {
-            let mut kind = (seen.kind, seen.unit);
+            let mut kind = (ColumnType::plain(DataType::Null), String::new());
             for (other, unit) in types {
                 let Some(wider) = common(&kind.0, &other) else {
                     let message = format!(
