@@ -80,6 +80,18 @@ fn find_named(node: &Node, named: &str) -> Option<Span> {
     }
 }
 
+/// Makes a source of a name, which has the tables that the one in its place knows, or says why it cannot.
+type SourceStandIn = dyn Fn(&str, &[Table]) -> Result<Arc<dyn Connector>, String>;
+
+/// What takes the place of sources and destinations, by their own names, so that nothing is connected to. What their `spec`
+/// says does not matter then.
+pub struct StandIn {
+    /// Of a source.
+    pub source: Box<SourceStandIn>,
+    /// Of a destination.
+    pub destination: Box<dyn Fn(&str) -> Arc<dyn Destination>>,
+}
+
 /// What `path` can name.
 pub struct Registry {
     /// Connectors.
@@ -88,6 +100,8 @@ pub struct Registry {
     pub destinations: Vec<Builtin<dyn Destination>>,
     /// Transformers.
     pub transformers: Vec<Builtin<dyn Transformer>>,
+    /// What takes the place of sources and destinations, in a test of a pipeline.
+    pub stand_in: Option<StandIn>,
 }
 
 impl Registry {
@@ -117,6 +131,7 @@ impl Registry {
                 Builtin::new("flatten", headwater_transformers::flatten),
                 Builtin::new("sql", headwater_adbc::sql::transformer),
             ],
+            stand_in: None,
         }
     }
 

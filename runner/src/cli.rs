@@ -23,8 +23,8 @@ use crate::shard::Shard;
 use crate::state::{Place, Run, State, StateError};
 use crate::sync::stop::Stop;
 use crate::tables::{self, TableDoc};
-use crate::text::parse_bytes;
-use crate::{check, init, plan, report, schema, state, summary, sync};
+use crate::text::{parse_bytes, plural};
+use crate::{check, init, pipeline, plan, report, schema, state, summary, sync};
 
 /// Something failed.
 const FAILED: u8 = 1;
@@ -83,6 +83,21 @@ enum Command {
         /// Configuration files, or folders of *.yml and *.yaml files.
         #[arg(required = true, value_name = "FILE|FOLDER")]
         configuration: Vec<PathBuf>,
+    },
+    /// Run a pipeline on rows in files, without servers, and compare what comes of it with what should.
+    ///
+    /// A folder has the configuration, `input/SOURCE/TABLE.jsonl` for what each source reads, and
+    /// `expected/DESTINATION/TABLE.jsonl` for what each destination gets.
+    Test {
+        /// Folders of tests, or folders of such folders.
+        #[arg(required = true, value_name = "FOLDER")]
+        folders: Vec<PathBuf>,
+        /// The configuration, where it is not in the folder of the test itself.
+        #[arg(long, value_name = "FILE|FOLDER")]
+        pipeline: Vec<PathBuf>,
+        /// Write what comes as what is expected.
+        #[arg(long)]
+        update: bool,
     },
     /// Write a configuration to start from.
     Init {
@@ -239,6 +254,7 @@ fn run(cli: Cli, registry: &Registry) -> Result<u8> {
         Command::Migrate { configuration } => {
             run_plan(load(&configuration, registry)?, true, PlanFormat::Text, cli.verbose > 0)
         }
+        Command::Test { folders, pipeline, update } => run_tests(&folders, &pipeline, update),
         Command::Init { source, file } => {
             let (name, file) = (source.as_str(), file.as_path());
             init::init(name, file).map_err(|error| Misuse(format!("{error:#}")))?;
@@ -253,6 +269,27 @@ fn run(cli: Cli, registry: &Registry) -> Result<u8> {
             Ok(0)
         }
     }
+}
+
+fn run_tests(paths: &[PathBuf], pipeline: &[PathBuf], update: bool) -> Result<u8> {
+    let runtime = runtime()?;
+    let mut failed = 0;
+    let mut printed = Ok(());
+    let mut all = Vec::new();
+    for path in paths {
+        all.extend(pipeline::folders(path).map_err(|error| Misuse(format!("{error:#}")))?);
+    }
+    for folder in &all {
+        let verdict = runtime.block_on(pipeline::run(folder, pipeline, Registry::builtin(), update))?;
+        failed += usize::from(!verdict.passed);
+        printed = printed.and(print(verdict.text));
+    }
+    runtime.shutdown_background();
+    if all.len() > 1 {
+        let text = format!("{}: {} passed, {failed} failed\n", plural(all.len(), "test"), all.len() - failed);
+        printed = printed.and(print(text));
+    }
+    ended(printed, if failed == 0 { 0 } else { FAILED })
 }
 
 fn load(paths: &[PathBuf], registry: &Registry) -> Result<Configuration> {

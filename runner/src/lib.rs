@@ -10,6 +10,7 @@ pub mod cli;
 pub mod columns;
 pub mod config;
 pub mod init;
+pub mod pipeline;
 pub mod plan;
 pub mod progress;
 pub mod report;

@@ -131,7 +131,11 @@ pub(super) fn read(document: &mut Document, registry: &Registry, problems: &mut 
     let spec: Option<DestinationSpec> = decode(node, owner, WHAT, problems);
     missing_keys(node, owner, &["name", "path"], WHAT, problems);
     let builtin = registry.destination_at(node.get("path").filter(|_| !plugin)?, problems)?;
-    let (target, spec) = (document.make(builtin, owner, problems)?, spec?);
+    let target = match (&registry.stand_in, &spec) {
+        (Some(stand_in), Some(spec)) => (stand_in.destination)(&spec.name),
+        _ => document.make(builtin, owner, problems)?,
+    };
+    let spec = spec?;
     if let Err(error) = target.supports(spec.write_mode) {
         let entry = node.entry("write_mode").or_else(|| node.entry("path"));
         let problem = Problem::new(entry.map_or(owner, |entry| entry.value.span), error.to_string());
@@ -142,7 +146,7 @@ pub(super) fn read(document: &mut Document, registry: &Registry, problems: &mut 
         });
         return None;
     }
-    let quarantine = match quarantine(&spec, &target) {
+    let quarantine = match quarantine(&spec, &target, registry.stand_in.is_some()) {
         Ok(quarantine) => quarantine,
         Err(problem) => {
             let span = node.entry("rejected_rows").map_or(owner, |entry| entry.span);
@@ -154,7 +158,11 @@ pub(super) fn read(document: &mut Document, registry: &Registry, problems: &mut 
 }
 
 /// Where rows go that are not taken, or why they cannot go there.
-fn quarantine(spec: &DestinationSpec, target: &Arc<dyn SdkDestination>) -> Result<Option<Quarantine>, String> {
+fn quarantine(
+    spec: &DestinationSpec,
+    target: &Arc<dyn SdkDestination>,
+    is_test: bool,
+) -> Result<Option<Quarantine>, String> {
     let rejected = &spec.rejected_rows;
     let most = rejected.most.unwrap_or(MOST_REJECTED) as usize;
     match (rejected.to, &rejected.path) {
@@ -166,6 +174,8 @@ fn quarantine(spec: &DestinationSpec, target: &Arc<dyn SdkDestination>) -> Resul
             Err(error) => Err(format!("`rejected_rows` cannot go to a table here: {error}; say `to: file`")),
         },
         (RejectedTo::File, None) => Err("`rejected_rows` has no `path`, which is the folder of its files".to_owned()),
+        // Whoever tests sees them with the other rows.
+        (RejectedTo::File, Some(_)) if is_test => Ok(Some(Quarantine::new(Arc::clone(target), true, most))),
         (RejectedTo::File, Some(path)) => {
             let spec = headwater_file::Spec {
                 path: path.clone(),

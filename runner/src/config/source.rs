@@ -141,7 +141,14 @@ pub(super) fn read(document: &mut Document, registry: &Registry, problems: &mut 
         }
     }
     let builtin = registry.source_at(node.get("path").filter(|_| !plugin)?, problems)?;
-    let connector = document.make(builtin, owner, problems);
+    let connector = match (&registry.stand_in, &spec) {
+        (Some(stand_in), Some(spec)) => {
+            let known = Registry::tables(builtin).unwrap_or_default();
+            let made = (stand_in.source)(&spec.name, &known);
+            made.map_err(|message| problems.push(Problem::new(owner, message))).ok()
+        }
+        _ => document.make(builtin, owner, problems),
+    };
     let spec = spec?;
     let selection = spec.selection();
     // With a wrong `spec:` the tables are still known, so misspelt ones are told at the same time.
@@ -151,7 +158,8 @@ pub(super) fn read(document: &mut Document, registry: &Registry, problems: &mut 
     };
     let selected = selection.apply(tables.clone());
     let before = problems.len();
-    if !tables.is_empty() && !spec.tables.is_empty() {
+    // In a test there need not be rows for all tables.
+    if !tables.is_empty() && !spec.tables.is_empty() && registry.stand_in.is_none() {
         check_tables(document, &selection, &tables, &selected, builtin.name, problems);
     }
     let rules = compile::Source {
