@@ -429,7 +429,8 @@ async fn begin(configuration: &Configuration, arguments: &SyncArguments, options
 fn find_tables(of: &[PathBuf], filter: Filter, registry: &Registry) -> Result<Vec<TableDoc>> {
     let mut docs = Vec::new();
     if of.is_empty() {
-        for builtin in &registry.sources {
+        // The tables of the others depend on a configuration.
+        for builtin in registry.sources.iter().filter(|builtin| Registry::tables(builtin).is_some()) {
             docs.extend(tables_of(builtin)?);
         }
     }

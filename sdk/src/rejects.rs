@@ -205,6 +205,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_target_forgets_is_only_its_own() {
+        let rejects = Rejects::new(4);
+        let row = |reason: &str| vec![Rejected { reason: reason.to_owned(), row: "{}".to_owned() }];
+        rejects.add_before(Taken { rows: Vec::new(), values: row("value") }).unwrap();
+        assert!(rejects.are_none(), "a row without a value is written");
+        rejects.add_text("{}".to_owned(), "own").unwrap();
+        rejects.add_before(Taken { rows: row("before"), values: Vec::new() }).unwrap();
+        assert_eq!((rejects.count(), rejects.are_none(), rejects.is_full()), (1, false, false));
+        // The target tries again.
+        rejects.keep(0);
+        assert_eq!((rejects.count(), rejects.are_none()), (0, false));
+        rejects.add_text("{}".to_owned(), "own").unwrap();
+        rejects.add_text("{}".to_owned(), "another").unwrap();
+        let error = rejects.add_text("{}".to_owned(), "one more").unwrap_err().to_string();
+        assert!(error.contains("more than 4 rows"), "{error}");
+        let taken = rejects.take_all();
+        let reasons = |rows: Vec<Rejected>| rows.into_iter().map(|row| row.reason).collect::<Vec<_>>();
+        assert_eq!(reasons(taken.rows), ["before", "own", "another"]);
+        assert_eq!(reasons(taken.values), ["value"]);
+    }
+
+    #[test]
     fn rows_that_are_put_aside_are_counted_in_bytes_too() {
         let rejects = Rejects::new(100);
         let half = "x".repeat(MOST_BYTES / 2 - 1);
