@@ -26,11 +26,16 @@ pub fn plain(row: &Value) -> String {
             other => other.clone(),
         }
     }
+    // A row that was put aside is text, in which its own sync columns stand.
+    let whole = |value: &Value| match value.as_str().filter(|text| text.contains(headwater_sdk::schema::SYNC_TIME)) {
+        Some(text) => serde_json::from_str(text).map_or_else(|_| value.clone(), |row| Value::from(plain(&row))),
+        None => number(value),
+    };
     let Value::Object(fields) = row else { return row.to_string() };
     let own = |name: &str| name.starts_with("_cq_") || name == headwater_sdk::schema::UNIT;
     let kept = fields.iter().filter(|(name, value)| !own(name) && !value.is_null());
     // A map of this kind has its keys in order.
-    let kept: BTreeMap<&String, Value> = kept.map(|(name, value)| (name, number(value))).collect();
+    let kept: BTreeMap<&String, Value> = kept.map(|(name, value)| (name, whole(value))).collect();
     serde_json::to_string(&kept).unwrap_or_default()
 }
 
