@@ -27,6 +27,7 @@ mod migrate;
 mod moving;
 mod part;
 mod publish;
+mod removal;
 mod server;
 mod sift;
 mod spec;
@@ -117,6 +118,10 @@ impl Destination for Postgresql {
 
     async fn delete(&self, table: &Arc<TableSchema>, matching: RecordBatch) -> Result<u64> {
         delete::delete(&self.server, table, &matching).await
+    }
+
+    fn removes(&self) -> bool {
+        true
     }
 
     async fn prune(
