@@ -134,7 +134,8 @@ impl Store {
         let complete = outcome == Outcome::Complete;
         let removes = complete && part.mode == WriteMode::OverwriteDeleteStale;
         let of_unit = &OfUnit::new(part)?;
-        if changes.rows.rows == 0 && !changes.removes() && !removes && !(complete && part.resumed) {
+        let changes_nothing = changes.rows.rows == 0 && !changes.removes();
+        if changes_nothing && !removes && !(complete && part.resumed) {
             return Ok(Committed::default());
         }
         let Self { db, location, tables, left } = self;
