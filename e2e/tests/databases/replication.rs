@@ -243,6 +243,38 @@ fn a_sync_that_is_killed_is_repeated_by_the_next() {
     all_same(&pair);
 }
 
+#[test]
+fn a_publication_leaves_out_rows_and_columns() {
+    let pair = start();
+    pair.server
+        .query(
+            "ALTER TABLE pairs REPLICA IDENTITY FULL; CREATE PUBLICATION \"all of it\" FOR TABLE orders (id, price), \
+             pairs WHERE (c % 2 = 0)",
+        )
+        .unwrap();
+    let some = configuration("some", "").replace("create: true", "create: false").replace(", file]", "]");
+    let some = some.replace("tables: { whole: { key: [id] } }", "");
+    let publish = "SELECT pg_create_logical_replication_slot('some', 'pgoutput')";
+    pair.server.query(publish).unwrap();
+    let same = || {
+        for sql in
+            ["SELECT a, b, c FROM pairs WHERE c % 2 = 0 ORDER BY b, a", "SELECT id, price FROM orders ORDER BY id"]
+        {
+            assert!(pair.in_database(sql, false) == pair.in_database(sql, true), "{sql}");
+        }
+        assert_eq!(pair.in_database("SELECT count(*) FROM pairs WHERE c % 2 = 1", true), "0");
+        let columns = "SELECT count(*) FROM pg_attribute WHERE attrelid = 'orders'::regclass AND attnum > 0";
+        assert_eq!(pair.in_database(columns, true), "4");
+    };
+    pair.sync(&some);
+    same();
+    pair.server
+        .query("UPDATE pairs SET c = c + 1 WHERE c < 50; UPDATE orders SET what = 'x', price = 3 WHERE id < 9; DELETE FROM pairs WHERE c > 400")
+        .unwrap();
+    pair.sync(&some);
+    same();
+}
+
 /// All is committed in the destinations, and the place in the log is not kept yet: the changes are read once more.
 #[test]
 fn what_is_committed_and_not_kept_is_read_again() {

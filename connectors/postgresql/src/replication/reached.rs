@@ -24,6 +24,9 @@ pub struct Copied {
     pub oid: u32,
     /// The columns of its key.
     pub key: Vec<String>,
+    /// Which of its rows the publication had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
     /// Its columns.
     pub columns: Vec<Known>,
     /// The transactions that the copy has already, until they all have been read.
@@ -79,7 +82,8 @@ impl Copied {
     /// A table as it was found, copied at a moment.
     pub fn new(table: &Tracked, moment: Option<Moment>) -> Self {
         let key = table.found.schema.key().into_iter().map(str::to_owned).collect();
-        Self { oid: table.found.relation.oid, key, columns: table.known(), moment }
+        let filter = table.filter().map(str::to_owned);
+        Self { oid: table.found.relation.oid, key, filter, columns: table.known(), moment }
     }
 
     /// Why the table cannot be followed by its changes from here on, and has to be copied anew: rows are not told of that
@@ -91,6 +95,9 @@ impl Copied {
         }
         if self.key != now.key {
             return Some("its key is another".to_owned());
+        }
+        if self.filter != now.filter {
+            return Some("the publication has other rows of it".to_owned());
         }
         let names = table.found.relation.columns.iter().map(|column| &column.name);
         now.columns.iter().zip(names).zip(table.fills()).find_map(|((column, name), fills)| {

@@ -28,6 +28,9 @@ use crate::types::{Mapped, Wire as Form};
 /// Messages are handed over in batches of so many bytes.
 const MESSAGES: Limits = Limits { rows: 8192, bytes: 1 << 20 };
 
+/// What a change takes beside its values, while it waits.
+const OVERHEAD: usize = 120;
+
 /// What is read.
 pub struct Changes {
     /// Where.
@@ -186,7 +189,8 @@ impl Changes {
             snapshot.enter(&mut wire).await?;
             run.remove(&table.schema, Removed::All).await;
             let columns = &table.found.columns;
-            let text = format!("{} FROM {} AS headwater_row", select(columns), table.found.relation.sql());
+            let filter = table.filter().map_or(String::new(), |filter| format!(" WHERE {filter}"));
+            let text = format!("{} FROM {} AS headwater_row{filter}", select(columns), table.found.relation.sql());
             let copied = send(&mut wire, &text, table, self.limits, unit, run).await;
             copied.map_err(|error| error.while_doing(format_args!("table {}", table.found.relation.sql())))
         });
@@ -276,15 +280,17 @@ impl<'a> Reader<'a> {
         let column = Column::new("data", ColumnType::plain(DataType::Binary), "");
         let column = [Mapped { column, select: "data".to_owned(), wire: Form::Bytes, nan_is_null: false }];
         let mut messages = Rows::begin(&mut wire, &peek, &column, MESSAGES).await?;
-        let mut read = 0_u64;
+        let (mut read, mut waiting) = (0_u64, 0);
         while let Some((count, columns)) = messages.next().await? {
             read += count as u64;
             let data = columns.first().and_then(|data| data.as_binary_opt::<i32>());
             let data = data.ok_or_else(|| Error::fatal("changes did not come as bytes"))?;
             for message in data.iter().flatten() {
                 self.take(parse(message)?)?;
-                if self.tables.iter().map(|table| table.window.bytes).sum::<usize>() >= self.changes.limits.bytes {
+                waiting += message.len() + OVERHEAD;
+                if waiting >= self.changes.limits.bytes {
                     self.flush(&mut other).await?;
+                    waiting = 0;
                 }
             }
         }

@@ -21,6 +21,8 @@ pub struct Attributes {
     columns: Vec<Attribute>,
     /// Whether the publication has the table.
     pub published: bool,
+    /// Which of its rows the publication has, as SQL; none where it has all.
+    pub filter: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -43,6 +45,11 @@ pub struct Tracked {
 impl Tracked {
     fn attributes(&self) -> impl Iterator<Item = &Attribute> {
         self.found.tracked.iter().flat_map(|attributes| &attributes.columns)
+    }
+
+    /// Which rows of the table the publication has.
+    pub fn filter(&self) -> Option<&str> {
+        self.found.tracked.as_ref()?.filter.as_deref()
     }
 
     /// The places of the columns that changes tell, among those of the table.
@@ -247,6 +254,11 @@ impl Publication {
         if let Some(left_out) = key.iter().find(|name| relation.column(name).is_none()) {
             refuse(format!("the publication leaves out `{left_out}`, which is of the key of {name}"), "add it there");
         }
-        Ok(Attributes { columns, published: self.exists && self.has(relation) })
+        // Row filters, too, are there from version 15 on.
+        let sql = "SELECT to_jsonb(p) ->> 'rowfilter' FROM pg_publication_tables p \
+                   WHERE p.pubname = $1 AND p.schemaname = $2 AND p.tablename = $3";
+        let row = client.query_opt(sql, &[&spec.publication, &relation.schema, &relation.name]).await?;
+        let filter = row.and_then(|row| row.get(0));
+        Ok(Attributes { columns, published: self.exists && self.has(relation), filter })
     }
 }

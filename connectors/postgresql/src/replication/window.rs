@@ -6,9 +6,6 @@ use headwater_sdk::{Error, Result};
 
 use super::message::{Cell, Old};
 
-/// What a row takes beside its values.
-const OVERHEAD: usize = 120;
-
 /// The values of a row, or of its key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Image(Box<[u8]>);
@@ -69,14 +66,12 @@ pub struct Window {
     pub cleared: bool,
     /// By key.
     pub rows: HashMap<Image, Last>,
-    /// About how many bytes of memory they take.
-    pub bytes: usize,
 }
 
 impl Window {
     /// Of a table whose key is at these places.
     pub fn new(key: Vec<usize>) -> Self {
-        Self { key, cleared: false, rows: HashMap::new(), bytes: 0 }
+        Self { key, cleared: false, rows: HashMap::new() }
     }
 
     /// Whether there is nothing to hand on.
@@ -86,7 +81,6 @@ impl Window {
 
     /// Takes what there is.
     pub fn take(&mut self) -> (bool, HashMap<Image, Last>) {
-        self.bytes = 0;
         (std::mem::take(&mut self.cleared), std::mem::take(&mut self.rows))
     }
 
@@ -101,26 +95,13 @@ impl Window {
         Ok(Image::new(cells))
     }
 
-    fn note(&mut self, key: Image, last: Last) {
-        let size = |key: &Image, last: &Last| {
-            let row = if let Last::There(row) = last { row.0.len() } else { 0 };
-            OVERHEAD + key.0.len() + row
-        };
-        self.bytes += size(&key, &last);
-        let key_size = key.0.len();
-        if let Some(before) = self.rows.insert(key, last) {
-            let row = if let Last::There(row) = &before { row.0.len() } else { 0 };
-            self.bytes -= OVERHEAD + key_size + row;
-        }
-    }
-
     /// A row has come.
     ///
     /// # Errors
     /// If its key is not told.
     pub fn insert(&mut self, new: &[Cell<'_>]) -> Result<()> {
         let key = self.key_of(new)?;
-        self.note(key, Last::There(Image::new(new.iter().copied())));
+        self.rows.insert(key, Last::There(Image::new(new.iter().copied())));
         Ok(())
     }
 
@@ -148,9 +129,9 @@ impl Window {
             _ => Image::new(new),
         };
         if let Some(before) = before.filter(|before| *before != key) {
-            self.note(before, Last::Gone);
+            self.rows.insert(before, Last::Gone);
         }
-        self.note(key, Last::There(row));
+        self.rows.insert(key, Last::There(row));
         Ok(())
     }
 
@@ -160,7 +141,7 @@ impl Window {
     /// If its key is not told.
     pub fn delete(&mut self, old: &Old<'_>) -> Result<()> {
         let key = self.key_of(&old.values)?;
-        self.note(key, Last::Gone);
+        self.rows.insert(key, Last::Gone);
         Ok(())
     }
 
@@ -203,7 +184,7 @@ mod tests {
         assert_eq!(window.rows[&key("e")], Last::There(Image::new([text("e"), text("long")])));
         assert!(window.insert(&[Cell::Null, text("x")]).is_err());
         window.clear();
-        assert!(window.cleared && window.rows.is_empty() && window.bytes == 0 && !window.is_empty());
+        assert!(window.cleared && window.rows.is_empty() && !window.is_empty());
         window.insert(&[text("a"), text("1")]).unwrap();
         assert_eq!(window.take().1.len(), 1);
         assert!(window.is_empty());
