@@ -20,6 +20,7 @@ pub struct LocalPostgresql {
     binaries: PathBuf,
     port: u16,
     server: Option<Child>,
+    settings: Vec<&'static str>,
 }
 
 /// The password of the server's one user, `headwater`.
@@ -43,20 +44,25 @@ impl LocalPostgresql {
 
     /// Starts a server without tables.
     pub fn start() -> Result<Self> {
-        Self::start_with(None)
+        Self::start_with(None, &[])
+    }
+
+    /// The same with settings of its own, such as `wal_level=logical`.
+    pub fn start_set(settings: &[&'static str]) -> Result<Self> {
+        Self::start_with(None, settings)
     }
 
     /// The same with a certificate and its key, in PEM; connections may be encrypted then.
     pub fn start_encrypted(certificate: &str, key: &str) -> Result<Self> {
-        Self::start_with(Some((certificate, key)))
+        Self::start_with(Some((certificate, key)), &[])
     }
 
-    fn start_with(encryption: Option<(&str, &str)>) -> Result<Self> {
+    fn start_with(encryption: Option<(&str, &str)>, settings: &[&'static str]) -> Result<Self> {
         let binaries = Self::binaries().context(
             "no PostgreSQL server is installed; on Debian: apt-get install --no-install-recommends postgresql",
         )?;
         let folder = tempfile::Builder::new().prefix("headwater-pg-").tempdir_in(temporary())?;
-        let mut server = Self { folder, binaries, port: 0, server: None };
+        let mut server = Self { folder, binaries, port: 0, server: None, settings: settings.to_vec() };
         let password = server.folder.path().join("password");
         fs::write(&password, PASSWORD)?;
         server.own(server.folder.path())?;
@@ -124,6 +130,7 @@ impl LocalPostgresql {
         let log = fs::File::create(self.log())?;
         let mut command = self.command("postgres");
         command.arg("-D").arg(self.data()).args(["-h", "127.0.0.1", "-k", "", "-p", &self.port.to_string()]);
+        command.args(self.settings.iter().flat_map(|setting| ["-c", *setting]));
         command.args(["-c", "fsync=off"]).stdout(Stdio::null()).stderr(log);
         self.server = Some(command.spawn().context("postgres cannot be run")?);
         Ok(())

@@ -91,6 +91,20 @@ pub trait Connector: Send + Sync {
         None
     }
 
+    /// Whether its units say which rows are no more ([`UnitRun::remove`]), so that only destinations will do that take this.
+    fn removes(&self) -> bool {
+        false
+    }
+
+    /// A checkpoint of a unit has been kept: what lies before it is not asked for again.
+    ///
+    /// # Errors
+    /// If the source cannot be told so. The unit counts as failed then; what was committed and kept stays.
+    async fn kept(&self, checkpoint: &str) -> Result<()> {
+        let _ = checkpoint;
+        Ok(())
+    }
+
     /// How calls are limited.
     fn limits(&self) -> CallLimits {
         CallLimits::default()

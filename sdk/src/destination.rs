@@ -128,6 +128,30 @@ impl Part {
     }
 }
 
+/// Rows of a part's table that are no more.
+#[derive(Debug, Clone)]
+pub enum Removed {
+    /// Those with these keys. The columns are those of the table's key, in its order.
+    Keys(RecordBatch),
+    /// All that are of the part's unit: those that were there before, and those that were written until now.
+    All,
+}
+
+impl Removed {
+    /// A refusal of keys where a part's table has none, or is only added to.
+    pub fn check(&self, part: &Part) -> Result<()> {
+        let wrong =
+            |why: &str| Err(Error::fatal(format!("table {}: rows are to be removed, but {why}", part.table.name)));
+        let Self::Keys(keys) = self else { return Ok(()) };
+        if part.adds() {
+            return wrong("they cannot be told from each other");
+        }
+        let schema = keys.schema_ref();
+        let same = part.table.key().into_iter().eq(schema.fields().iter().map(|field| field.name().as_str()));
+        if same { Ok(()) } else { wrong("not by the table's key; this is a bug in its connector") }
+    }
+}
+
 /// What a commit did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Committed {
@@ -186,6 +210,11 @@ pub trait Destination: Send + Sync {
         Err(Error::new(Class::Unsupported, format!("table {}: single rows cannot be removed here", table.name)))
     }
 
+    /// Whether parts take rows that are no more ([`PartWriter::remove`]).
+    fn removes(&self) -> bool {
+        false
+    }
+
     /// Removes what earlier syncs of a source have left in a table, in units that are no more: called when every unit of
     /// the table has been committed whole in a sync of this time. Only rows within the ranges go. Answers how many they
     /// were, or 0 where they are not counted.
@@ -218,6 +247,13 @@ pub trait Destination: Send + Sync {
 pub trait PartWriter: Send {
     /// Takes a batch of the part's table. Its schema is [`TableSchema::arrow`].
     async fn write(&mut self, batch: RecordBatch) -> Result<()>;
+
+    /// Takes rows that are no more, in write mode `overwrite`. They go with the commit, in order with the rows that are
+    /// written: what is written behind this stays.
+    async fn remove(&mut self, removed: Removed) -> Result<()> {
+        let _ = removed;
+        Err(Error::new(Class::Unsupported, "rows that are no more cannot be removed here"))
+    }
 
     /// Makes the part visible. A complete part in write mode `overwrite-delete-stale` also loses its rows of earlier
     /// syncs; a partial one never does. A part without a batch is committed too: it may be all stale.

@@ -58,7 +58,7 @@ pub use api::{Api, ApiConnector, Opened, WantedScopes};
 pub use calls::{CallLimits, Calls};
 pub use column::{ColumnDef, ColumnWriter};
 pub use connector::{Connector, Found, Undiscovered, Wanted, Wrong};
-pub use destination::{Committed, Destination, Outcome, Part, PartWriter, WriteMode};
+pub use destination::{Committed, Destination, Outcome, Part, PartWriter, Removed, WriteMode};
 pub use error::{Class, Error, Result};
 pub use fetch::{Get, List};
 pub use fidelity::Stored;

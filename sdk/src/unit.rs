@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use crate::batch::{BatchBuilder, BatchLimits, Columns};
 use crate::calls::Calls;
 use crate::calls::meter::Wait;
+use crate::destination::Removed;
 use crate::error::{Class, Error, Result};
 use crate::memory::{Lease, held};
 use crate::range::Range;
@@ -55,6 +56,9 @@ pub enum Message {
     Batch(Arc<TableSchema>, RecordBatch, Lease),
     /// A failure in a table: its rows of this unit are not all there.
     Failure(Arc<TableSchema>, Error),
+    /// Rows of a table that are no more, in order with its batches, and the memory that their keys hold. The unit is then
+    /// committed only if all of it was read.
+    Removed(Arc<TableSchema>, Removed, Lease),
     /// How far the source was read: kept when all that the unit has sent is committed, and given to its next run.
     Checkpoint(String),
 }
@@ -159,7 +163,20 @@ impl UnitRun {
     /// # Errors
     /// If they are not the table's.
     pub fn framed(&self, unit: &Unit, rows: usize, columns: Vec<ArrayRef>) -> Result<RecordBatch> {
-        let table = &unit.node.schema;
+        self.framed_of(&unit.node.schema, unit, rows, columns)
+    }
+
+    /// The same of any table of a unit.
+    ///
+    /// # Errors
+    /// If they are not the table's.
+    pub fn framed_of(
+        &self,
+        table: &Arc<TableSchema>,
+        unit: &Unit,
+        rows: usize,
+        columns: Vec<ArrayRef>,
+    ) -> Result<RecordBatch> {
         let time = TimestampMicrosecondArray::from_value(self.sync_time.0, rows).with_timezone("UTC");
         let texts = unit.predicate.iter().filter(|(name, _)| table.scopes.has(name)).map(|(_, value)| value);
         let mut all: Vec<ArrayRef> = vec![Arc::new(time)];
@@ -175,6 +192,17 @@ impl UnitRun {
     /// [`TableSchema::arrow`], its rows carry [`UnitRun::source`] and [`UnitRun::sync_time`].
     pub async fn send(&self, table: &Arc<TableSchema>, batch: RecordBatch) {
         self.hand_on(table, Ok(Some(batch))).await;
+    }
+
+    /// Says that rows of a table are no more, in order with those that are sent.
+    pub async fn remove(&self, table: &Arc<TableSchema>, removed: Removed) {
+        let lease = self.calls.memory().lease();
+        if let Removed::Keys(keys) = &removed {
+            lease.set(keys.get_array_memory_size() as u64);
+        }
+        let began = Instant::now();
+        let _ = self.sender.send(Message::Removed(Arc::clone(table), removed, lease)).await;
+        self.calls.note_wait(Wait::Destination, began.elapsed());
     }
 
     pub(crate) async fn hand_on(&self, table: &Arc<TableSchema>, batch: Result<Option<RecordBatch>>) {

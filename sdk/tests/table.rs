@@ -68,6 +68,7 @@ async fn run_with(client: Client, concurrency: usize) -> (Vec<(String, RecordBat
             Message::Failure(table, error) => {
                 failures.push((table.name.clone(), error.code.clone().unwrap_or_default()))
             }
+            Message::Removed(schema, ..) => panic!("nobody has removed rows of {}", schema.name),
             Message::Checkpoint(checkpoint) => panic!("nobody has said {checkpoint}"),
         }
     }

@@ -9,12 +9,13 @@ use headwater_postgresql_client::{Connector as Connect, Wire};
 use headwater_sdk::connector::{Connector, Found as Step, Undiscovered, Wanted};
 use headwater_sdk::registry::Node;
 use headwater_sdk::unit::{Unit, UnitRun};
-use headwater_sdk::{CallLimits, Error, Range, Result, Selection, async_trait};
+use headwater_sdk::{CallLimits, Error, Range, Result, Scopes, Selection, TableSchema, async_trait};
 
 use crate::copy::{Limits, Rows, select};
 use crate::cursor::{self, Reached};
-use crate::discover::{Found, discover, nodes};
+use crate::discover::{Found, PACKAGE, discover, nodes};
 use crate::divide::{Piece, pieces};
+use crate::replication::{self, Changes, Publication, ReplicationSpec, Slot, Tracked};
 use crate::snapshot::Snapshot;
 use crate::spec::{By, Spec};
 
@@ -27,12 +28,14 @@ const BATCH: Limits = Limits { rows: 64 << 10, bytes: 8 << 20 };
 
 struct Postgresql {
     spec: Spec,
-    connect: Connect,
+    connect: Arc<Connect>,
     /// The server, for messages.
     shown: Arc<str>,
     limits: Limits,
     /// The tables that were found, by their names in destinations.
     found: Mutex<BTreeMap<String, Arc<Found>>>,
+    /// The publication, where changes are read.
+    publication: Mutex<Publication>,
     /// What the units of divided tables have together.
     extents: Mutex<HashMap<String, Vec<Vec<Range>>>>,
     /// Connections that wait for a unit.
@@ -49,13 +52,14 @@ pub fn connector(spec: Spec) -> Result<Arc<dyn Connector>> {
     let shown = settings.shown.as_str().into();
     let limits =
         Limits { rows: spec.rows_per_batch.unwrap_or(BATCH.rows), bytes: spec.bytes_per_batch.unwrap_or(BATCH.bytes) };
-    let connect = Connect::new(settings)?;
+    let connect = Arc::new(Connect::new(settings)?);
     Ok(Arc::new(Postgresql {
         spec,
         connect,
         shown,
         limits,
         found: Mutex::default(),
+        publication: Mutex::default(),
         extents: Mutex::default(),
         idle: Mutex::default(),
     }))
@@ -80,6 +84,41 @@ impl Postgresql {
             Some(wire) => Ok(wire),
             None => self.connect.connect_wire().await,
         }
+    }
+
+    /// The unit of all changes. One slot has those of all tables, so they are one unit, whose name is the slot's.
+    fn changes(&self, spec: &ReplicationSpec, tables: Vec<Arc<Node>>, wanted: &Wanted) -> Result<Vec<Unit>> {
+        let name = format!("replication of slot {}", spec.slot);
+        if tables.is_empty() || !wanted(&name, "") {
+            return Ok(Vec::new());
+        }
+        let tracked = |node: &Arc<Node>| {
+            let schema = Arc::clone(&node.schema);
+            let found = lock(&self.found).get(&schema.name).cloned();
+            let found = found.ok_or_else(|| Error::fatal(format!("the table {} was not found before", schema.name)))?;
+            Ok(Tracked { found, schema })
+        };
+        let changes = Changes {
+            connect: Arc::clone(&self.connect),
+            shown: Arc::clone(&self.shown),
+            spec: spec.clone(),
+            publication: lock(&self.publication).clone(),
+            tables: tables.iter().map(tracked).collect::<Result<_>>()?,
+            limits: self.limits,
+            connections: self.spec.connections(),
+        };
+        // It has no columns, because it is no table.
+        let root = TableSchema::of_database(&name, "", Scopes::SINGLE, Vec::new()).with_columns(Vec::new());
+        let mut root = Node::own(PACKAGE, root, Vec::new());
+        root.children = tables;
+        let unit = Unit {
+            node: Arc::new(root),
+            scope: String::new(),
+            predicate: Vec::new(),
+            ranges: Vec::new(),
+            handle: Arc::new(changes),
+        };
+        Ok(vec![unit])
     }
 
     async fn read(&self, reading: &Reading, unit: &Unit, run: &UnitRun) -> Result<()> {
@@ -137,7 +176,8 @@ impl Connector for Postgresql {
 
     async fn discover(&self, selection: &Selection) -> Result<Vec<Node>, Undiscovered> {
         let client = self.connect.connect().await?;
-        let found = discover(&client, &self.shown, &self.spec, selection).await?;
+        let (found, publication) = discover(&client, &self.shown, &self.spec, selection).await?;
+        *lock(&self.publication) = publication;
         *lock(&self.found) = found.into_iter().map(|found| (found.schema.name.clone(), Arc::new(found))).collect();
         Ok(self.tables())
     }
@@ -147,10 +187,21 @@ impl Connector for Postgresql {
         let row = client.query_one("SELECT current_setting('server_version'), current_user::text", &[]).await;
         let row = row.map_err(|error| headwater_postgresql_client::errors::explain(&error, &self.shown))?;
         let (version, user): (String, String) = (row.get(0), row.get(1));
-        Ok(vec![format!("{}, version {version}, as {user}", self.shown)])
+        let mut lines = vec![format!("{}, version {version}, as {user}", self.shown)];
+        if let Some(spec) = &self.spec.replication {
+            lines.push(Slot { client: &client, spec, shown: &self.shown }.check().await?);
+        }
+        Ok(lines)
     }
 
     fn plan(self: Arc<Self>, tables: Vec<Arc<Node>>, wanted: Wanted) -> BoxStream<'static, Step> {
+        if let Some(spec) = &self.spec.replication {
+            let step = match self.changes(spec, tables, &wanted) {
+                Ok(units) => Step::Open(units),
+                Err(error) => Step::Failed(String::new(), error),
+            };
+            return stream::iter([Step::Places(1), step]).boxed();
+        }
         let planner = Planner { tables: tables.into(), wanted, snapshot: None, asking: None, connector: self };
         let first = stream::once(async { Step::Places(1) });
         let rest = stream::unfold(Some(planner), |planner| async {
@@ -166,12 +217,31 @@ impl Connector for Postgresql {
     }
 
     async fn run(&self, unit: &Unit, run: Arc<UnitRun>) {
+        if let Ok(changes) = Arc::clone(&unit.handle).downcast::<Changes>() {
+            if let Err(error) = replication::read(&changes, unit, &run).await {
+                for table in &unit.node.children {
+                    run.fail(&table.schema, error.clone()).await;
+                }
+            }
+            return;
+        }
         let Ok(reading) = Arc::clone(&unit.handle).downcast::<Reading>() else {
             let error = Error::fatal("a unit of another connector was handed to this one");
             return run.fail(&unit.node.schema, error).await;
         };
         if let Err(error) = self.read(&reading, unit, &run).await {
             run.fail(&unit.node.schema, error).await;
+        }
+    }
+
+    fn removes(&self) -> bool {
+        self.spec.replication.is_some()
+    }
+
+    async fn kept(&self, checkpoint: &str) -> Result<()> {
+        match &self.spec.replication {
+            Some(spec) => replication::kept(&self.connect, &self.shown, spec, checkpoint).await,
+            None => Ok(()),
         }
     }
 

@@ -14,6 +14,7 @@ use tokio_postgres::Client;
 
 use crate::catalog::columns;
 use crate::relations::{Relation, relations};
+use crate::replication::{Attributes, Publication};
 use crate::spec::{By, CursorSpec, DivideSpec, PeriodsSpec, Spec, TableSpec};
 use crate::types::{Mapped, Rules, base, map};
 
@@ -38,6 +39,8 @@ pub struct Found {
     pub periods: Option<Periods>,
     /// By what only new rows are read.
     pub cursor: Option<Cursor>,
+    /// What is to be known of it where its changes are read.
+    pub tracked: Option<Attributes>,
 }
 
 /// What the values of a column are that ranges are made of.
@@ -142,11 +145,15 @@ pub async fn discover(
     shown: &Arc<str>,
     spec: &Spec,
     selection: &Selection,
-) -> Result<Vec<Found>, Undiscovered> {
+) -> Result<(Vec<Found>, Publication), Undiscovered> {
     let explained = |error: tokio_postgres::Error| Undiscovered::Failed(explain(&error, shown));
+    let mut wrong = Vec::new();
+    let publication = match &spec.replication {
+        Some(replication) => Publication::find(client, replication, &mut wrong).await.map_err(explained)?,
+        None => Publication::default(),
+    };
     let mut all = relations(client).await.map_err(explained)?;
     all.retain(|relation| spec.schemas.iter().any(|pattern| matches(pattern, &relation.schema)));
-    let mut wrong = Vec::new();
     for (at, pattern) in spec.schemas.iter().enumerate() {
         if pattern != "*" && !all.iter().any(|relation| matches(pattern, &relation.schema)) {
             wrong.push(Wrong {
@@ -155,6 +162,13 @@ pub async fn discover(
                 help: nearest(pattern, all.iter().map(|relation| relation.schema.as_str())).map(did_you_mean),
             });
         }
+    }
+    if let Some(replication) = &spec.replication {
+        if !wrong.is_empty() {
+            return Err(Undiscovered::Wrong(wrong));
+        }
+        publication.check_named(&all, replication, selection, &mut wrong);
+        all.retain(|relation| publication.may_have(relation, replication));
     }
     let specs = by_relation(&all, spec, &mut wrong);
     // The names must not depend on what is selected, but only what is selected is looked at.
@@ -171,13 +185,17 @@ pub async fn discover(
             others.push((relation, table));
         }
     }
-    for relation in &mut kept {
-        relation.columns = columns(client, relation.oid).await.map_err(explained)?;
-    }
     let mut found: Vec<Found> = Vec::new();
-    for (relation, table) in kept.into_iter().zip(kept_specs) {
+    for (mut relation, table) in kept.into_iter().zip(kept_specs) {
+        relation.columns = columns(client, relation.oid).await.map_err(explained)?;
+        let mut tracked = None;
+        if let Some(replication) = &spec.replication {
+            let key = table.and_then(|(_, table)| table.key.as_ref()).unwrap_or(&relation.key).clone();
+            let attributes = publication.attributes(client, replication, &mut relation, &key, &mut wrong);
+            tracked = Some(attributes.await.map_err(explained)?);
+        }
         let mut reader = Reader { spec, table, at: Vec::new(), wrong: &mut wrong };
-        found.extend(reader.read(shown, relation));
+        found.extend(reader.read(shown, relation).map(|found| Found { tracked, ..found }));
     }
     check_names(&found, &mut wrong);
     if !wrong.is_empty() {
@@ -195,10 +213,11 @@ pub async fn discover(
             division: None,
             periods: None,
             cursor: None,
+            tracked: None,
         });
     }
     found.sort_by(|a, b| a.schema.name.cmp(&b.schema.name));
-    Ok(found)
+    Ok((found, publication))
 }
 
 /// The tables as the engine knows them.
@@ -333,7 +352,17 @@ impl Reader<'_> {
         let cuts = cuts.into_iter().flatten().map(|cut| cut.name.clone());
         schema.divided_by.extend(cuts);
         let only = table.r#where.clone();
-        Some(Found { shown: Arc::clone(shown), relation, schema, columns, only, division, periods, cursor })
+        Some(Found {
+            shown: Arc::clone(shown),
+            relation,
+            schema,
+            columns,
+            only,
+            division,
+            periods,
+            cursor,
+            tracked: None,
+        })
     }
 
     fn no_column(&mut self, relation: &Relation, column: &str, way: &[&str]) {

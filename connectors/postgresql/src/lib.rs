@@ -11,6 +11,7 @@ pub mod decode;
 mod discover;
 mod divide;
 mod relations;
+mod replication;
 mod snapshot;
 mod spec;
 pub mod types;

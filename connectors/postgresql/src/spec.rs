@@ -8,6 +8,7 @@ use headwater_sdk::{Error, Result};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::replication::ReplicationSpec;
 use crate::types::Override;
 
 /// Connections at once, where nothing else is said.
@@ -58,6 +59,10 @@ pub struct Spec {
     #[serde(default)]
     #[schemars(range(min = 1024))]
     pub bytes_per_batch: Option<usize>,
+    /// Reads the changes of tables: each is copied once, and from then on only what has changed is read, rows that have gone
+    /// included.
+    #[serde(default)]
+    pub replication: Option<ReplicationSpec>,
     /// What is special about single tables, by their names: as in `tables` of the source, or `SCHEMA.TABLE`.
     #[serde(default)]
     pub tables: BTreeMap<String, TableSpec>,
@@ -198,6 +203,23 @@ impl Spec {
             }
             if table.cursor.is_some() && (table.divide.is_some() || table.periods.is_some()) {
                 return Err(wrong("cursor", "cannot be together with `divide` or `periods`: what is new is one unit"));
+            }
+        }
+        if let Some(replication) = &self.replication {
+            replication.check()?;
+            for (name, table) in &self.tables {
+                let there = [
+                    ("divide", table.divide.is_some()),
+                    ("periods", table.periods.is_some()),
+                    ("cursor", table.cursor.is_some()),
+                    ("where", table.r#where.is_some()),
+                ];
+                if let Some((key, _)) = there.into_iter().find(|(_, is_there)| *is_there) {
+                    let help =
+                        if key == "where" { "give the publication a row filter instead" } else { "leave it out" };
+                    let why = format!("`{key}` of the table {name} has no meaning with `replication`; {help}");
+                    return Err(Error::fatal(why));
+                }
             }
         }
         if [self.rows_per_batch, self.bytes_per_batch, self.connections].contains(&Some(0)) {

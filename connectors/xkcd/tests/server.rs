@@ -80,6 +80,7 @@ async fn sync(url: &str) -> Result<(Vec<RecordBatch>, Vec<Error>), Error> {
         match message {
             Message::Batch(_, batch, _lease) => batches.push(batch),
             Message::Failure(_, error) => errors.push(error),
+            Message::Removed(schema, ..) => panic!("nobody has removed rows of {}", schema.name),
             Message::Checkpoint(checkpoint) => panic!("nobody has said {checkpoint}"),
         }
     }

@@ -15,7 +15,7 @@ pub struct Buffer {
     bytes: Vec<u8>,
     count: u64,
     /// Of the next row, where rows have one.
-    number: Option<i64>,
+    pub number: Option<i64>,
     /// The same rows as they came, where single ones may have to be put aside.
     pieces: Option<Vec<Piece>>,
     /// The bytes of these.
@@ -23,7 +23,7 @@ pub struct Buffer {
 }
 
 /// Rows that are sent together.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Bundle {
     /// Encoded.
     pub bytes: Bytes,
@@ -97,6 +97,21 @@ impl Buffer {
     /// The bytes of memory that it takes.
     pub fn size(&self) -> u64 {
         self.bytes.capacity() as u64 + self.kept
+    }
+
+    /// Forgets all rows.
+    pub fn clear(&mut self) {
+        drop(self.take());
+    }
+
+    /// All rows, which stay: an attempt to send them may have to be made again.
+    pub fn peek(&mut self) -> Bundle {
+        let bundle = self.take();
+        (self.bytes, self.count) = (bundle.bytes.to_vec(), bundle.count);
+        if let Some(pieces) = &mut self.pieces {
+            pieces.clone_from(&bundle.pieces);
+        }
+        bundle
     }
 
     /// Gives all rows away.

@@ -55,7 +55,7 @@ pub async fn prune(server: &Arc<Server>, all: &Part) -> Result<u64> {
     loop {
         let deleted = async {
             let lent = server.connection().await?;
-            let deleted = delete_of_unit(&lent.connection.client, all, "<", &[]).await;
+            let deleted = delete_of_unit(&lent.connection.client, all, Some("<"), &[]).await;
             let deleted = deleted.map_err(|error| server.explain(error))?;
             lent.give_back();
             Ok(deleted)

@@ -28,6 +28,7 @@ mod moving;
 mod native;
 mod part;
 mod publish;
+mod removal;
 mod server;
 mod sift;
 mod spec;
@@ -118,6 +119,10 @@ impl Destination for Postgresql {
 
     async fn delete(&self, table: &Arc<TableSchema>, matching: RecordBatch) -> Result<u64> {
         delete::delete(&self.server, table, &matching).await
+    }
+
+    fn removes(&self) -> bool {
+        true
     }
 
     async fn prune(

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::pool::{Pool, Share};
 use headwater_sdk::rejects::sift;
-use headwater_sdk::{Class, Committed, Error, Outcome, Part, PartWriter, Rejects, Result, WriteMode, async_trait};
+use headwater_sdk::{
+    Class, Committed, Error, Outcome, Part, PartWriter, Rejects, Removed, Result, WriteMode, async_trait,
+};
 
 use crate::buffer::{Buffer, Bundle};
 use crate::ddl::is_cast;
 use crate::moving::Moving;
 use crate::publish::Publish;
+use crate::removal::Removal;
 use crate::retry::Retry;
 use crate::server::Server;
 use crate::stream::Stream;
@@ -30,6 +33,7 @@ pub struct Writer {
     waiting: Vec<Waiting>,
     moving: Option<Moving>,
     stream: Option<Stream>,
+    removal: Option<Removal>,
     failed: bool,
 }
 
@@ -38,7 +42,7 @@ impl Writer {
     pub fn new(server: Arc<Server>, pool: &Pool, part: Part) -> Self {
         let buffer = Buffer::new(&part);
         let (share, waiting) = (pool.share(), Vec::new());
-        Self { server, share, part, buffer, waiting, moving: None, stream: None, failed: false }
+        Self { server, share, part, buffer, waiting, moving: None, stream: None, removal: None, failed: false }
     }
 
     /// Whether rows may go into the table as they come: none are removed with them, and those that may be put aside have
@@ -55,6 +59,9 @@ impl Writer {
     async fn send(&mut self) -> Result<()> {
         if self.stream.is_none() && self.may_stream() {
             self.stream = Stream::begin(&self.server, &self.part).await?;
+        }
+        if let Some(removal) = &mut self.removal {
+            removal.send(&self.server).await?;
         }
         let bundle = self.buffer.take();
         if let Some(stream) = &mut self.stream {
@@ -76,7 +83,8 @@ impl Writer {
         let before: usize = self.waiting[..moving].iter().map(|waiting| waiting.bundles).sum();
         let Some(waiting) = self.waiting.last_mut() else { return Ok(()) };
         waiting.send(bundle, self.part.rejects.as_ref(), turns.as_ref()).await?;
-        if waiting.bundles < FEW.max(before / GROWTH) || self.part.adds() {
+        // What is moved is not removed again.
+        if waiting.bundles < FEW.max(before / GROWTH) || self.part.adds() || self.removal.is_some() {
             return Ok(());
         }
         if self.moving.is_none() {
@@ -94,11 +102,40 @@ impl Writer {
         }
         self.part.check_columns(batch)?;
         sift(self.part.rejects.as_ref(), batch, &mut |batch| self.buffer.add(batch))?;
-        self.share.set(self.buffer.size());
+        self.sent_if_enough().await
+    }
+
+    async fn sent_if_enough(&mut self) -> Result<()> {
+        let removed = self.removal.as_ref().map_or(0, |removal| removal.buffer.size());
+        self.share.set(self.buffer.size() + removed);
         if self.share.is_enough() || self.stream.is_some() {
             self.send().await?;
         }
         Ok(())
+    }
+
+    async fn take_removed(&mut self, removed: Removed) -> Result<()> {
+        removed.check(&self.part)?;
+        // What is being moved goes on waiting.
+        self.moving = None;
+        let removal = match &mut self.removal {
+            Some(removal) => removal,
+            none => none.insert(Removal::new(&self.part)?),
+        };
+        match removed {
+            Removed::Keys(keys) => {
+                self.buffer.number = removal.add(&keys, self.buffer.number)?;
+                self.sent_if_enough().await
+            }
+            Removed::All => {
+                *removal = Removal::new(&self.part)?;
+                removal.all = true;
+                self.buffer.clear();
+                self.waiting.clear();
+                self.share.set(0);
+                Ok(())
+            }
+        }
     }
 }
 
@@ -108,6 +145,14 @@ impl PartWriter for Writer {
         // Until it has gone well the part is not whole, also if this call is given up.
         self.failed = true;
         let taken = self.take(&batch).await;
+        taken.map_err(|error| error.while_doing(format!("table {}", self.part.table.name)))?;
+        self.failed = false;
+        Ok(())
+    }
+
+    async fn remove(&mut self, removed: Removed) -> Result<()> {
+        self.failed = true;
+        let taken = self.take_removed(removed).await;
         taken.map_err(|error| error.while_doing(format!("table {}", self.part.table.name)))?;
         self.failed = false;
         Ok(())
@@ -141,6 +186,7 @@ impl PartWriter for Writer {
             bundle,
             waiting: &self.waiting,
             moved,
+            removal: self.removal.as_mut(),
             removes: outcome == Outcome::Complete && self.part.mode == WriteMode::OverwriteDeleteStale,
             sifts: false,
             refused: self.part.rejects.as_ref().map_or(0, Rejects::count),
@@ -151,7 +197,8 @@ impl PartWriter for Writer {
         loop {
             let error = match publish.run(&self.server).await {
                 Ok(committed) => {
-                    self.waiting.iter_mut().for_each(Waiting::published);
+                    let removal = self.removal.iter_mut().filter_map(|removal| removal.waiting.as_mut());
+                    self.waiting.iter_mut().chain(removal).for_each(Waiting::published);
                     return Ok(committed);
                 }
                 Err(error) => error,

@@ -15,6 +15,7 @@ use crate::buffer::Bundle;
 use crate::copy::{send, stage_rows};
 use crate::ddl::{copy, count_keys, is_cast, publish, publish_anew, publish_unsorted, stage_columns, unseen};
 use crate::moving::Moved;
+use crate::removal::Removal;
 use crate::server::{Connection, Server};
 use crate::sift::{Failed, sift};
 use crate::waiting::{Waiting, check};
@@ -33,6 +34,8 @@ pub struct Publish<'a> {
     pub waiting: &'a [Waiting],
     /// Those of them that the first attempt need not move.
     pub moved: Option<Moved>,
+    /// Rows that are removed one by one.
+    pub removal: Option<&'a mut Removal>,
     /// Whether what was there and was not seen again is removed.
     pub removes: bool,
     /// Whether rows that are refused are looked for and put aside.
@@ -64,13 +67,19 @@ impl Staged {
         }
     }
 
-    /// What ends the transaction: a stage is used again by the next part, without what is in it.
-    fn end(&self) -> String {
-        match self {
-            Self::Moved(_) => "COMMIT".to_owned(),
-            Self::Stage(name, _) => format!("TRUNCATE {name}; COMMIT"),
-            Self::Waiting(_) => format!("DROP TABLE {}; COMMIT", self.stages().join(", ")),
+    /// What ends the transaction: a stage is used again by the next part, without what is in it. Keys of rows that were
+    /// removed may have waited, too.
+    fn end(&self, keys: Option<String>) -> String {
+        let mut end = match self {
+            Self::Moved(_) => String::new(),
+            Self::Stage(name, _) => format!("TRUNCATE {name}; "),
+            Self::Waiting(_) => format!("DROP TABLE {}; ", self.stages().join(", ")),
+        };
+        if let Some(keys) = keys {
+            end.push_str(&format!("DROP TABLE {keys}; "));
         }
+        end.push_str("COMMIT");
+        end
     }
 }
 
@@ -81,16 +90,16 @@ pub fn lock(part: &Part) -> String {
     format!("SELECT pg_advisory_xact_lock({})", fnv1a(name.bytes()).cast_signed())
 }
 
-/// Deletes rows of a part's unit by how the time of their sync compares to the part's.
-pub async fn delete_of_unit(client: &Client, part: &Part, compared: &str, unseen: &[String]) -> Pg<u64> {
+/// Deletes rows of a part's unit by how the time of their sync compares to the part's, or all of them.
+pub async fn delete_of_unit(client: &Client, part: &Part, compared: Option<&str>, unseen: &[String]) -> Pg<u64> {
     let mut values = vec![part.sync_time.to_rfc3339(), part.source.clone()];
     // As a query of its own the time is read once, and not for every row again.
-    let mut sql = format!(
-        "DELETE FROM {} AS t WHERE t.{} {compared} (SELECT $1::text::timestamptz) AND t.{} = $2",
-        quote(&part.table.name),
-        quote(SYNC_TIME),
-        quote(SOURCE_NAME)
-    );
+    let time = match compared {
+        Some(compared) => format!("t.{} {compared} (SELECT $1::text::timestamptz)", quote(SYNC_TIME)),
+        None => "$1::text IS NOT NULL".to_owned(),
+    };
+    let mut sql =
+        format!("DELETE FROM {} AS t WHERE {time} AND t.{} = $2", quote(&part.table.name), quote(SOURCE_NAME));
     for (column, value) in &part.predicate {
         values.push(value.clone());
         sql.push_str(&format!(" AND t.{} = ${}", quote(column), values.len()));
@@ -171,13 +180,13 @@ impl Publish<'_> {
     ) -> Result<Committed, Failed> {
         if moved.is_none() {
             let mut begin = "BEGIN ISOLATION LEVEL READ COMMITTED".to_owned();
-            if self.part.adds() || !self.waiting.is_empty() {
+            if self.part.adds() || self.last_waiting().is_some() {
                 begin.push_str("; ");
                 begin.push_str(&lock(self.part));
             }
             connection.client.batch_execute(&begin).await?;
         }
-        if let (Some(waiting), Some(done)) = (self.waiting.last(), self.uncertain)
+        if let (Some(waiting), Some(done)) = (self.last_waiting(), self.uncertain)
             && !waiting.is_there(&connection.client).await?
         {
             connection.client.batch_execute("COMMIT").await?;
@@ -188,14 +197,41 @@ impl Publish<'_> {
             rejects.keep(self.refused);
         }
         self.replace(server, &connection.client).await?;
-        let staged = self.stage(connection).await?;
+        let mut staged = self.stage(connection).await?;
         let client = &connection.client;
+        let removed = self.remove_keys(server, client, &mut staged).await?;
         let written = self.move_staged(server, client, &staged, moved.unwrap_or((0, Some(0)))).await?;
-        let deleted = self.remove(client, &staged.stages()).await?;
+        let deleted = removed + self.remove(client, &staged.stages()).await?;
         let done = Committed { written, deleted, ..Committed::default() };
         self.uncertain = Some(done);
-        client.batch_execute(&staged.end()).await?;
+        let keys = self.removal.as_ref().and_then(|removal| removal.waiting.as_ref()).map(Waiting::table);
+        client.batch_execute(&staged.end(keys)).await?;
         Ok(done)
+    }
+
+    /// One of the tables in which something waits, which are gone when the transaction is committed.
+    fn last_waiting(&self) -> Option<&Waiting> {
+        let keys = || self.removal.as_ref().and_then(|removal| removal.waiting.as_ref());
+        self.waiting.last().or_else(keys)
+    }
+
+    /// Removes rows one by one, also those that have come before they were removed.
+    async fn remove_keys(&mut self, server: &Server, client: &Client, staged: &mut Staged) -> Result<u64, Failed> {
+        let Some(removal) = &mut self.removal else { return Ok(0) };
+        if let Staged::Waiting(waiting) = &staged {
+            for (stage, rows) in waiting {
+                check(server, client, stage, *rows).await?;
+            }
+        }
+        let (deleted, of_stages) = removal.run(server, client, self.part, &staged.stages()).await?;
+        match staged {
+            Staged::Moved(_) => {}
+            Staged::Stage(_, rows) => *rows -= of_stages.iter().sum::<u64>(),
+            Staged::Waiting(waiting) => {
+                waiting.iter_mut().zip(of_stages).for_each(|((_, rows), gone)| *rows -= gone);
+            }
+        }
+        Ok(deleted)
     }
 
     /// Where refused rows go in this attempt.
@@ -206,7 +242,7 @@ impl Publish<'_> {
     /// Removes what an earlier attempt has added.
     async fn replace(&self, server: &Server, client: &Client) -> Pg<()> {
         if self.part.adds() && (self.again || self.part.resumed && server.left.holds(client, self.part).await?) {
-            delete_of_unit(client, self.part, "=", &[]).await?;
+            delete_of_unit(client, self.part, Some("="), &[]).await?;
         }
         Ok(())
     }
@@ -286,8 +322,8 @@ impl Publish<'_> {
         if self.part.resumed && !self.part.adds() {
             // Rows of the earlier attempt have the same time, so only the key tells which of them are gone.
             let unseen: Vec<String> = stages.iter().map(|stage| unseen(&self.part.table, stage)).collect();
-            return delete_of_unit(client, self.part, "<=", &unseen).await;
+            return delete_of_unit(client, self.part, Some("<="), &unseen).await;
         }
-        delete_of_unit(client, self.part, "<", &[]).await
+        delete_of_unit(client, self.part, Some("<"), &[]).await
     }
 }

@@ -36,7 +36,7 @@ impl Stream {
                 // What an earlier attempt has left is replaced.
                 client.batch_execute(&lock(part)).await?;
                 if server.left.holds(client, part).await? {
-                    delete_of_unit(client, part, "=", &[]).await?;
+                    delete_of_unit(client, part, Some("="), &[]).await?;
                 }
             }
             let mut sink = Box::pin(client.copy_in(&copy(&part.table)).await?);

@@ -142,6 +142,11 @@ impl OfUnit {
         format!("SELECT count(*) FROM {}", self.compared("="))
     }
 
+    /// `DELETE` of all rows of the unit; the time is no parameter.
+    pub fn delete_all(&self) -> String {
+        format!("DELETE FROM {} WHERE {}", self.table, self.condition)
+    }
+
     /// `DELETE` of the rows of the unit by how their sync compares to another.
     pub fn delete(&self, compared: &str) -> String {
         format!("DELETE FROM {}", self.compared(compared))

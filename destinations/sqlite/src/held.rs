@@ -68,6 +68,14 @@ impl Held {
         Ok(())
     }
 
+    /// Forgets all rows.
+    pub fn clear(&mut self) {
+        self.batches.clear();
+        self.spilled = None;
+        self.rows = 0;
+        self.share.set(0);
+    }
+
     /// All rows, in their order.
     pub fn into_batches(mut self) -> Result<impl Iterator<Item = Result<RecordBatch>>> {
         let lost = |error: &dyn std::fmt::Display| {

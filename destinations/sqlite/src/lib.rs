@@ -21,6 +21,7 @@
 //! Where the state of syncs is kept here, it stands in the tables `headwater_runs` and `headwater_done`.
 
 mod cells;
+mod changes;
 mod ddl;
 mod explain;
 mod held;

@@ -12,10 +12,11 @@ use rusqlite::types::Value;
 use rusqlite::{CachedStatement, Connection, Transaction, params_from_iter};
 
 use crate::cells::Cells;
+use crate::changes::{Change, Changes};
 use crate::ddl::{OfUnit, Seen, Statements, units_of_sync};
 use crate::explain::explain;
-use crate::held::Held;
 use crate::location::Location;
+use crate::store::delete_named;
 
 /// A part that is about to be made visible.
 pub struct Publish<'a> {
@@ -33,7 +34,7 @@ pub struct Publish<'a> {
 
 impl Publish<'_> {
     /// Does it, as a whole or not at all.
-    pub fn run(&self, db: &Connection, held: Held, left: &mut Left) -> Result<Committed> {
+    pub fn run(&self, db: &Connection, changes: Changes, left: &mut Left) -> Result<Committed> {
         let failed = |error: rusqlite::Error| explain(&error, self.location.path());
         // The lock is taken at the start, where waiting for it is possible.
         let transaction = self.location.begin(db).map_err(failed)?;
@@ -46,15 +47,24 @@ impl Publish<'_> {
         if let Some(seen) = seen {
             transaction.execute_batch(&seen.create).map_err(failed)?;
         }
-        let some = held.rows > 0;
-        for batch in held.into_batches()? {
-            done.written += self.insert(&transaction, &batch?, seen)?;
+        let some = changes.rows.rows > 0;
+        if changes.all {
+            let mut delete = transaction.prepare_cached(&self.of_unit.delete_all()).map_err(failed)?;
+            done.deleted += delete.execute(params_from_iter(unit_of(self.part))).map_err(failed)? as u64;
+        }
+        for change in changes.in_order()? {
+            match change? {
+                Change::Rows(batch) => done.written += self.insert(&transaction, &batch, seen)?,
+                Change::Keys(keys) => {
+                    done.deleted += delete_named(&transaction, &self.part.table, &keys, &failed)?;
+                }
+            }
         }
         // What is missing because it was put aside is not known to be gone.
         if self.removes && self.part.rejects.as_ref().is_none_or(|rejects| rejects.are_none()) {
             let compared = if seen.is_some() { "<=" } else { "<" };
             let unseen = seen.filter(|_| some).map(|seen| seen.unseen.as_str());
-            done.deleted = self.delete(&transaction, compared, unseen).map_err(failed)?;
+            done.deleted += self.delete(&transaction, compared, unseen).map_err(failed)?;
         }
         if some && !self.part.adds() {
             // Some of the rows may have replaced others of the part.
@@ -240,9 +250,9 @@ mod tests {
         ];
         let mut commit = |rejects| {
             let part = Part { rejects, ..part(&table, HERE, at(0), WriteMode::OverwriteDeleteStale) };
-            let mut held = Held::new(folder.path().to_owned(), &Pool::default());
-            held.push(batch(&table, HERE, at(0), &rows));
-            store.commit(&part, held, Outcome::Complete)
+            let mut changes = Changes::new(folder.path().to_owned(), &Pool::default());
+            changes.write(batch(&table, HERE, at(0), &rows));
+            store.commit(&part, changes, Outcome::Complete)
         };
         let error = commit(None).unwrap_err();
         assert!(error.message.contains("larger than SQLite's limit of 1 GB"), "{error}");

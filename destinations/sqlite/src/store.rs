@@ -11,9 +11,9 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, params_from_iter};
 
 use crate::cells::Cells;
+use crate::changes::Changes;
 use crate::ddl::{OfUnit, Statements};
 use crate::explain::explain;
-use crate::held::Held;
 use crate::location::Location;
 use crate::publish::{Left, Publish, unit_at};
 
@@ -71,6 +71,30 @@ fn sync_log(location: &Location) -> Result<()> {
     }
 }
 
+/// Removes the rows that are equal to a row of `matching` in its columns, within a transaction.
+pub fn delete_named(
+    db: &Connection,
+    table: &TableSchema,
+    matching: &RecordBatch,
+    failed: &dyn Fn(rusqlite::Error) -> Error,
+) -> Result<u64> {
+    let columns = named_columns(table, matching)?;
+    let equal: Vec<String> = columns.iter().map(|column| format!("{} IS ?", quote(&column.name))).collect();
+    let sql = format!("DELETE FROM main.{} WHERE {}", quote(&table.name), equal.join(" AND "));
+    let fields = columns.iter().map(|column| Arc::new(column.field()));
+    let cells = fields.zip(matching.columns()).map(|(field, array)| Cells::new(&field, array));
+    let cells = cells.collect::<Result<Vec<_>>>()?;
+    let mut statement = db.prepare_cached(&sql).map_err(failed)?;
+    let (mut scratch, mut deleted) = (Vec::new(), 0);
+    for row in 0..matching.num_rows() {
+        for (index, column) in cells.iter().enumerate() {
+            column.bind(&mut statement, index + 1, row, &mut scratch).map_err(failed)?;
+        }
+        deleted += statement.raw_execute().map_err(failed)? as u64;
+    }
+    Ok(deleted)
+}
+
 impl Store {
     /// Opens the database with a page cache of so many bytes, and creates the file where it does not exist.
     pub fn open(location: Location, cache: u64) -> Result<Self> {
@@ -106,11 +130,12 @@ impl Store {
     }
 
     /// Makes a part visible, and removes its stale rows where that is asked for, in one transaction.
-    pub fn commit(&mut self, part: &Part, held: Held, outcome: Outcome) -> Result<Committed> {
+    pub fn commit(&mut self, part: &Part, changes: Changes, outcome: Outcome) -> Result<Committed> {
         let complete = outcome == Outcome::Complete;
         let removes = complete && part.mode == WriteMode::OverwriteDeleteStale;
         let of_unit = &OfUnit::new(part)?;
-        if held.rows == 0 && !removes && !(complete && part.resumed) {
+        let changes_nothing = changes.rows.rows == 0 && !changes.removes();
+        if changes_nothing && !removes && !(complete && part.resumed) {
             return Ok(Committed::default());
         }
         let Self { db, location, tables, left } = self;
@@ -123,32 +148,16 @@ impl Store {
         if written.columns != columns {
             return Err(Error::fatal("two sources write this table with different columns; give them a file each"));
         }
-        Publish { part, of_unit, statements: &written.statements, removes, location }.run(db, held, left)
+        Publish { part, of_unit, statements: &written.statements, removes, location }.run(db, changes, left)
     }
 
     /// Removes the rows that are equal to a row of `matching` in its columns.
     pub fn delete(&mut self, table: &TableSchema, matching: &RecordBatch) -> Result<u64> {
-        let columns = named_columns(table, matching)?;
-        let equal: Vec<String> = columns.iter().map(|column| format!("{} IS ?", quote(&column.name))).collect();
-        let sql = format!("DELETE FROM main.{} WHERE {}", quote(&table.name), equal.join(" AND "));
-        let fields = columns.iter().map(|column| Arc::new(column.field()));
-        let cells = fields.zip(matching.columns()).map(|(field, array)| Cells::new(&field, array));
-        let cells = cells.collect::<Result<Vec<_>>>()?;
-        let delete = |db: &Connection| {
-            let transaction = self.location.begin(db)?;
-            let mut statement = transaction.prepare(&sql)?;
-            let (mut scratch, mut deleted) = (Vec::new(), 0);
-            for row in 0..matching.num_rows() {
-                for (index, column) in cells.iter().enumerate() {
-                    column.bind(&mut statement, index + 1, row, &mut scratch)?;
-                }
-                deleted += statement.raw_execute()? as u64;
-            }
-            drop(statement);
-            transaction.commit()?;
-            Ok(deleted)
-        };
-        delete(&self.db).map_err(|error| self.explain(&error))
+        let failed = |error: rusqlite::Error| self.explain(&error);
+        let transaction = self.location.begin(&self.db).map_err(failed)?;
+        let deleted = delete_named(&transaction, table, matching, &failed)?;
+        transaction.commit().map_err(failed)?;
+        Ok(deleted)
     }
 
     /// Removes what earlier syncs than this one have left of a source.

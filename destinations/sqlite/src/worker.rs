@@ -11,14 +11,14 @@ use headwater_sdk::destination::MigrateMode;
 use headwater_sdk::memory::Lease;
 use headwater_sdk::pool::Pool;
 use headwater_sdk::{
-    Budget, ColumnType, Committed, Destination, Error, Outcome, Part, PartWriter, Range, Result, StateStore, Stored,
-    TablePlan, TableSchema, Timestamp, async_trait,
+    Budget, ColumnType, Committed, Destination, Error, Outcome, Part, PartWriter, Range, Removed, Result, StateStore,
+    Stored, TablePlan, TableSchema, Timestamp, async_trait,
 };
 use tokio::sync::{mpsc, oneshot};
 
+use crate::changes::Changes;
 use crate::ddl::stored;
 use crate::explain::explain;
-use crate::held::Held;
 use crate::location::Location;
 use crate::migrate::plan;
 use crate::state::State;
@@ -196,8 +196,12 @@ impl Destination for Sqlite {
     async fn begin(&self, part: Part) -> Result<Box<dyn PartWriter>> {
         let orders = self.0.orders().await?;
         let folder = self.0.location.path().parent().map(Path::to_owned).unwrap_or_default();
-        let held = Held::new(folder, self.0.pool.get_or_init(Pool::default));
-        Ok(Box::new(Writer { orders, part: Arc::new(part), held: Some(held) }))
+        let changes = Changes::new(folder, self.0.pool.get_or_init(Pool::default));
+        Ok(Box::new(Writer { orders, part: Arc::new(part), changes: Some(changes) }))
+    }
+
+    fn removes(&self) -> bool {
+        true
     }
 
     async fn delete(&self, table: &Arc<TableSchema>, matching: RecordBatch) -> Result<u64> {
@@ -234,7 +238,7 @@ struct Writer {
     orders: Orders,
     part: Arc<Part>,
     /// Gone while a call is under way, and for good when one failed or was given up: then the part is not whole.
-    held: Option<Held>,
+    changes: Option<Changes>,
 }
 
 impl Writer {
@@ -242,31 +246,44 @@ impl Writer {
         format!("table {}", self.part.table.name)
     }
 
-    fn held(&mut self) -> Result<Held> {
-        self.held.take().ok_or_else(|| {
+    fn changes(&mut self) -> Result<Changes> {
+        self.changes.take().ok_or_else(|| {
             let error = Error::destination("rows could not be written, so the part is not whole");
             error.while_doing(self.in_table())
         })
+    }
+
+    /// Keeps what has come, on disk where it is much.
+    async fn keep(&mut self, mut changes: Changes, spill: bool) -> Result<()> {
+        if spill {
+            let spilled = tokio::task::spawn_blocking(move || changes.spill().map(|()| changes));
+            let spilled = spilled.await.map_err(Error::destination)?;
+            changes = spilled.map_err(|error| error.while_doing(self.in_table()))?;
+        }
+        self.changes = Some(changes);
+        Ok(())
     }
 }
 
 #[async_trait]
 impl PartWriter for Writer {
     async fn write(&mut self, batch: RecordBatch) -> Result<()> {
-        let mut held = self.held()?;
+        let mut changes = self.changes()?;
         self.part.check_columns(&batch).map_err(|error| error.while_doing(self.in_table()))?;
-        if held.push(batch) {
-            let spilled = tokio::task::spawn_blocking(move || held.spill().map(|()| held));
-            let spilled = spilled.await.map_err(Error::destination)?;
-            held = spilled.map_err(|error| error.while_doing(self.in_table()))?;
-        }
-        self.held = Some(held);
-        Ok(())
+        let spill = changes.write(batch);
+        self.keep(changes, spill).await
+    }
+
+    async fn remove(&mut self, removed: Removed) -> Result<()> {
+        let mut changes = self.changes()?;
+        removed.check(&self.part)?;
+        let spill = changes.remove(removed);
+        self.keep(changes, spill).await
     }
 
     async fn commit(mut self: Box<Self>, outcome: Outcome) -> Result<Committed> {
-        let (held, part) = (self.held()?, Arc::clone(&self.part));
-        let committed = self.orders.call(move |store| store.commit(&part, held, outcome)).await;
+        let (changes, part) = (self.changes()?, Arc::clone(&self.part));
+        let committed = self.orders.call(move |store| store.commit(&part, changes, outcome)).await;
         committed.map_err(|error| error.while_doing(self.in_table()))
     }
 }

@@ -5,5 +5,6 @@
 
 mod cursors;
 mod divided;
+mod replication;
 mod support;
 mod wrong;

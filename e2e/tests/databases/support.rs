@@ -13,7 +13,11 @@ pub struct Pair {
 impl Pair {
     /// A server with tables, which `sql` makes.
     pub fn new(sql: &str) -> Self {
-        let server = LocalPostgresql::start().unwrap();
+        Self::on(LocalPostgresql::start().unwrap(), sql)
+    }
+
+    /// The same on a server that is there.
+    pub fn on(server: LocalPostgresql, sql: &str) -> Self {
         server.query("CREATE DATABASE copy").unwrap();
         server.query(sql).unwrap();
         let headwater = Headwater::new().unwrap();

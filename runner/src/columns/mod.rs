@@ -23,6 +23,7 @@ use headwater_sdk::arrow::array::{
     RecordBatchOptions,
 };
 use headwater_sdk::arrow::compute::{FilterBuilder, FilterPredicate, prep_null_mask_filter};
+use headwater_sdk::arrow::datatypes::Schema;
 use headwater_sdk::{Error, Result, TableSchema, path};
 
 use change::Change;
@@ -93,6 +94,27 @@ impl Shape {
         self.try_apply(batch).map_err(|error| error.while_doing(format_args!("columns of {}", self.schema.name)))
     }
 
+    /// The keys of rows that are no more, as destinations see them.
+    ///
+    /// # Errors
+    /// Where they are not the keys of the connector's table.
+    pub fn apply_to_keys(&self, table: &TableSchema, keys: &RecordBatch) -> Result<RecordBatch> {
+        let mut fields = Vec::new();
+        let mut columns = Vec::new();
+        for (output, column) in self.columns.iter().zip(&self.schema.columns).filter(|(_, column)| column.key) {
+            let own = table.columns.get(output.from).and_then(|own| keys.column_by_name(&own.name));
+            let own = own.ok_or_else(|| wrong(format!("column {}: it is not among the keys", column.name)))?;
+            columns.push(self.made(&output.made, Arc::clone(own))?);
+            fields.push(column.field());
+        }
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(wrong)
+    }
+
+    /// Whether rows are left out.
+    pub fn leaves_rows_out(&self) -> bool {
+        !self.filters.is_empty()
+    }
+
     fn try_apply(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         let passing = self.passing(batch)?;
         let rows = passing.as_ref().map_or(batch.num_rows(), FilterPredicate::count);
@@ -105,11 +127,15 @@ impl Shape {
     fn column(&self, column: &Output, batch: &RecordBatch, passing: Option<&FilterPredicate>) -> Result<ArrayRef> {
         let array = batch.columns().get(column.from).ok_or_else(|| wrong("a column is missing"))?;
         // What is left out is not worked on.
-        let mut array = match passing {
+        let array = match passing {
             Some(passing) => passing.filter(array).map_err(wrong)?,
             None => Arc::clone(array),
         };
-        match &column.made {
+        self.made(&column.made, array)
+    }
+
+    fn made(&self, made: &Made, mut array: ArrayRef) -> Result<ArrayRef> {
+        match made {
             Made::Same => {}
             Made::Changed(changes) => {
                 for change in changes {

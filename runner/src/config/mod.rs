@@ -74,6 +74,7 @@ pub fn load(paths: &[PathBuf], registry: &Registry, variables: Variables<'_>) ->
     if found.0.is_empty() {
         references::check_tables(&documents, &sources, &mut found);
         references::check_modes(&documents, &sources, &destinations, &mut found);
+        references::check_removals(&documents, &sources, &destinations, &mut found);
     }
     if found.0.is_empty() {
         transform::resolve(&documents, &sources, &mut destinations, &transformers, &mut found);

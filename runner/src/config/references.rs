@@ -136,6 +136,48 @@ pub fn check_modes(documents: &[Document], sources: &[Source], destinations: &[D
     }
 }
 
+/// A source that says which rows are no more needs destinations that remove them, and keep the others.
+pub fn check_removals(
+    documents: &[Document],
+    sources: &[Source],
+    destinations: &[Destination],
+    found: &mut Diagnostics,
+) {
+    let removing = of(documents, Kind::Source).zip(sources).filter(|(_, source)| source.connector.removes());
+    for (document, source) in removing {
+        let mut problems = Vec::new();
+        let node = document.root.get("spec");
+        let list = node.and_then(|spec| spec.get("destinations"));
+        for (index, name) in source.spec.destinations.iter().enumerate() {
+            let Some(destination) = destinations.iter().find(|of| of.spec.name == *name) else { continue };
+            let mode = destination.spec.write_mode;
+            let (message, help) = if mode != WriteMode::Overwrite {
+                let message = format!("`{name}` cannot take changes in write mode `{}`", mode.as_str());
+                (message, "say `write_mode: overwrite` there: its tables are then as those of the source are")
+            } else if !destination.target.removes() {
+                let message =
+                    format!("`{name}` cannot take changes: it does not remove single rows with others that come");
+                (message, "destinations `postgresql` and `sqlite` do")
+            } else {
+                continue;
+            };
+            let item = list.and_then(|list| list.items().get(index));
+            problems.push(Problem::new(item.map_or(document.root.span, |item| item.span), message).help(help));
+        }
+        let filtered = source
+            .tables
+            .iter()
+            .find(|table| source.shapes.of(&table.schema.name).is_some_and(|shape| shape.leaves_rows_out()));
+        if let Some(table) = filtered {
+            let span = node.and_then(|spec| spec.entry("rows")).map_or(document.root.span, |entry| entry.span);
+            let message = format!("`rows` leaves out rows of {}, whose changes would not be known", table.schema.name);
+            problems
+                .push(Problem::new(span, message).help("give the publication a row filter instead (PostgreSQL 15)"));
+        }
+        found.0.extend(document.diagnostics(problems));
+    }
+}
+
 /// What the first columns are that differ for a destination, if any do: what is said of them does not matter.
 fn difference(first: &[Column], second: &[Column], of_first: &str, of_second: &str) -> Option<String> {
     let at = (0..first.len().max(second.len())).find(|at| {

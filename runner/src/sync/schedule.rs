@@ -139,8 +139,11 @@ async fn take(
         && let Some(checkpoint) = unit.checkpoint.take()
     {
         let id = unit::id(&run.name, &unit.table, &unit.scope);
-        if let (Err(error), Some(table)) = (common.keeping.run.reached(&id, checkpoint).await, unit.tables.first_mut())
-        {
+        let kept = async {
+            common.keeping.run.reached(&id, checkpoint.clone()).await?;
+            caught(Class::Fatal, run.connector.kept(&checkpoint)).await?
+        };
+        if let (Err(error), Some(table)) = (kept.await, unit.tables.first_mut()) {
             table.fail(error);
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use headwater_sdk::arrow::array::RecordBatch;
-use headwater_sdk::destination::MigrateMode;
+use headwater_sdk::destination::{MigrateMode, Removed};
 use headwater_sdk::rejects::Taken;
 use headwater_sdk::{
     Budget, Class, Committed, Destination, Error, Outcome, Part, PartWriter, Range, Rejects, Result, Stored, TablePlan,
@@ -249,6 +249,29 @@ impl Slot {
         if let Err(error) = self.try_write(base, batch).await {
             self.fail(error);
         }
+    }
+
+    /// Has rows removed, unless the part has failed.
+    pub async fn remove(&mut self, base: &PartBase, removed: Removed) {
+        if self.error.is_some() {
+            return;
+        }
+        let removing = async {
+            let mut writer = self.open(base).await?;
+            caught(Class::Destination, writer.remove(removed)).await??;
+            self.writer = Some(writer);
+            Ok(())
+        };
+        if let Err(error) = removing.await {
+            self.fail(error);
+        }
+    }
+
+    /// Discards the part: what an earlier sync has left stays as it is.
+    pub fn give_up(&mut self) -> PartOutcome {
+        self.writer = None;
+        let committed = self.error.is_none().then(|| Committed { kept_earlier: true, ..Committed::default() });
+        PartOutcome { destination: self.target.index, committed, left_out: self.left_out, error: self.error.take() }
     }
 
     /// Commits the part. A part without a batch is opened and committed too where rows of earlier syncs may be stale. What

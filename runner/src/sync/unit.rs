@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use headwater_sdk::arrow::array::RecordBatch;
 use headwater_sdk::calls::meter::{Counts, Wait};
+use headwater_sdk::destination::Removed;
 use headwater_sdk::memory::{self, Lease};
 use headwater_sdk::unit::{Message, Unit, UnitRun, unit_id};
 use headwater_sdk::{Calls, Class, Connector, Error, Outcome, TableSchema, Timestamp};
@@ -154,6 +155,8 @@ struct Tables {
     base: PartBase,
     tables: Vec<Table>,
     checkpoint: Option<String>,
+    /// Whether rows are removed one by one: then the unit is committed whole or not at all.
+    removes: bool,
 }
 
 struct Table {
@@ -166,7 +169,9 @@ struct Table {
 
 impl Tables {
     fn new(source: &SourceRun, unit: &Unit) -> Self {
-        let tables = unit.node.flatten().into_iter().map(|node| Table {
+        // A root without columns is no table: it only holds others together.
+        let nodes = unit.node.flatten().into_iter().filter(|node| !node.schema.columns.is_empty());
+        let tables = nodes.map(|node| Table {
             schema: Arc::clone(&node.schema),
             shape: source.shapes.of(&node.schema.name).cloned(),
             outcome: TableOutcome {
@@ -195,6 +200,7 @@ impl Tables {
             },
             tables: tables.collect(),
             checkpoint: None,
+            removes: false,
         }
     }
 
@@ -212,6 +218,7 @@ impl Tables {
             // The memory is given back when all destinations have taken the rows.
             Message::Batch(schema, batch, lease) => self.write(source, &schema, batch, lease).await,
             Message::Failure(schema, error) => self.fail(&schema, error),
+            Message::Removed(schema, removed, _lease) => self.remove(&schema, removed).await,
             Message::Checkpoint(checkpoint) => self.checkpoint = Some(checkpoint),
         }
     }
@@ -248,6 +255,23 @@ impl Tables {
         source.progress.rows(source.index, &table.outcome.table, written);
     }
 
+    async fn remove(&mut self, schema: &Arc<TableSchema>, removed: Removed) {
+        self.removes = true;
+        let Some(table) = self.tables.iter_mut().find(|table| table.schema.name == schema.name) else {
+            let error = Error::fatal(format!("rows of {} came in a unit that does not have this table", schema.name));
+            return self.fail_all(&error);
+        };
+        let removed = match (removed, &table.shape) {
+            (Removed::Keys(keys), Some(shape)) => match shape.apply_to_keys(&table.schema, &keys) {
+                Ok(keys) => Removed::Keys(keys),
+                Err(error) => return table.outcome.fail(error),
+            },
+            (removed, _) => removed,
+        };
+        let base = &self.base;
+        futures::future::join_all(table.slots.iter_mut().map(|slot| slot.remove(base, removed.clone()))).await;
+    }
+
     fn fail(&mut self, schema: &Arc<TableSchema>, error: Error) {
         match self.tables.iter_mut().find(|table| table.schema.name == schema.name) {
             Some(table) => table.outcome.fail(error),
@@ -266,7 +290,12 @@ impl Tables {
     /// part failed, which is told.
     async fn commit(mut self, after: Duration, began: Instant) -> UnitOutcome {
         let base = &self.base;
+        let kept_earlier = self.removes && self.tables.iter().any(|table| !table.outcome.complete);
         for table in self.tables.iter_mut().rev() {
+            if kept_earlier {
+                table.outcome.parts = table.slots.iter_mut().map(Slot::give_up).collect();
+                continue;
+            }
             let outcome = if table.outcome.complete { Outcome::Complete } else { Outcome::Partial };
             let committed = table.slots.iter_mut().map(|slot| async move {
                 let committed = slot.commit(base, outcome).await;

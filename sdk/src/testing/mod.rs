@@ -76,6 +76,8 @@ macro_rules! acceptance_cases {
             a_range_that_does_not_fit_is_refused,
             what_is_refused_is_put_aside,
             single_rows_are_deleted,
+            rows_are_removed_in_order,
+            rows_are_removed_in_order_in_a_large_part,
             units_that_are_no_more_are_pruned,
             ranges_are_pruned,
             the_state_of_a_sync_is_kept,
