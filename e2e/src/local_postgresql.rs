@@ -159,19 +159,28 @@ impl LocalPostgresql {
 
     /// The same in another database of the server.
     pub fn query_in(&self, database: &str, sql: &str) -> Result<String> {
+        let mut psql = self.psql(database);
+        psql.args(["--command", sql]);
+        let output = psql.stdin(Stdio::null()).output().context("psql cannot be run")?;
+        ensure!(output.status.success(), "psql: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// The command `psql`, told where a database is, and to show a line for each row.
+    pub fn psql(&self, database: &str) -> Command {
         let mut psql = Command::new(self.binaries.join("psql"));
         if !self.binaries.join("psql").is_file() {
             psql = Command::new("psql");
         }
-        psql.args(["--no-psqlrc", "--tuples-only", "--no-align", "--command", sql]);
+        psql.args(["--no-psqlrc", "--tuples-only", "--no-align"]);
         psql.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "headwater", "-d", database]);
-        let output = psql
-            .envs([("PGPASSWORD", PASSWORD), ("PGOPTIONS", "-c TimeZone=UTC")])
-            .stdin(Stdio::null())
-            .output()
-            .context("psql cannot be run")?;
-        ensure!(output.status.success(), "psql: {}", String::from_utf8_lossy(&output.stderr));
-        Ok(String::from_utf8(output.stdout)?)
+        psql.envs([("PGPASSWORD", PASSWORD), ("PGOPTIONS", "-c TimeZone=UTC")]);
+        psql
+    }
+
+    /// The process of the server, of which those of its connections are children.
+    pub fn process(&self) -> Option<u32> {
+        self.server.as_ref().map(Child::id)
     }
 
     fn command(&self, name: &str) -> Command {

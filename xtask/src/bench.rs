@@ -17,6 +17,21 @@ pub enum What {
     Engine(Arguments),
     /// The destinations, beside what writes the same rows alone: some 20 minutes, or a few with --quick
     Destinations(Arguments),
+    /// Tables of databases to Arrow, Parquet and back, beside other programs: some 40 minutes, or a few with --quick
+    Tables(TablesArguments),
+}
+
+/// What the benchmark of tables is told besides.
+#[derive(clap::Args)]
+pub struct TablesArguments {
+    #[command(flatten)]
+    common: Arguments,
+    /// TPC-H's scale factor; with another than 1 nothing is written
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
+    scale: f64,
+    /// How many times as large the table of the scenario `growth` is
+    #[arg(long, value_name = "TIMES", default_value_t = 5.0)]
+    growth: f64,
 }
 
 /// What a benchmark is told.
@@ -38,6 +53,7 @@ pub struct Arguments {
 
 /// Builds the benchmark and runs it; it fails where a goal is missed.
 pub fn run(what: &What) -> Result<ExitCode> {
+    let mut is_whole = true;
     let (mut command, arguments) = match what {
         What::Engine(arguments) => {
             let packages = ["--release", "--package", "headwater-bench-server", "--package", "headwater-bench-engine"];
@@ -59,6 +75,19 @@ pub fn run(what: &What) -> Result<ExitCode> {
             }
             (command, arguments)
         }
+        What::Tables(TablesArguments { common, scale, growth }) => {
+            debian::postgresql()?;
+            let target = binary::target_folder()?;
+            let name = "headwater-bench-tables";
+            let mut command = Command::new(binary::built(&["--release", "--package", name], name)?);
+            if !common.list {
+                command.env(PYTHON, python::prepare(&target, Packages::All)?);
+                command.env("HEADWATER_BENCH_OTHERS", python::prepare(&target, Packages::Tables)?);
+            }
+            command.args(["--scale", &scale.to_string(), "--growth", &growth.to_string()]);
+            is_whole = *scale == 1.0;
+            (command, common)
+        }
     };
     for (flag, given) in [("--quick", arguments.quick), ("--list", arguments.list)] {
         if given {
@@ -69,7 +98,7 @@ pub fn run(what: &What) -> Result<ExitCode> {
         command.args(["--only", &arguments.only.join(",")]);
     }
     // Part of the figures, or of smaller estates, would stand there as if they were all.
-    if !(arguments.quick || arguments.no_write || arguments.list) && arguments.only.is_empty() {
+    if is_whole && !(arguments.quick || arguments.no_write || arguments.list) && arguments.only.is_empty() {
         command.arg("--write").arg(root().join("docs/benchmarks.md"));
     }
     let status = status_of(&mut command)?;

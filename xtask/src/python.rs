@@ -23,6 +23,8 @@ pub enum Packages {
     All,
     /// What the destinations are measured beside, in an environment of its own.
     Others,
+    /// What tables are measured beside, in another.
+    Tables,
 }
 
 impl Packages {
@@ -31,6 +33,16 @@ impl Packages {
             Packages::Aws => &["xtask/requirements.txt"],
             Packages::All => &["xtask/requirements.txt", "xtask/requirements-tests.txt"],
             Packages::Others => &["bench/destinations/others/requirements.txt"],
+            Packages::Tables => &["bench/tables/others/requirements.txt"],
+        }
+    }
+
+    /// The folder of the environment, below the target folder.
+    fn folder(self) -> &'static str {
+        match self {
+            Packages::Aws | Packages::All => "python",
+            Packages::Others => "python-others",
+            Packages::Tables => "python-tables",
         }
     }
 
@@ -38,7 +50,7 @@ impl Packages {
     fn oldest(self) -> (u32, u32) {
         match self {
             Packages::Aws => (3, 10),
-            Packages::All | Packages::Others => (3, 11),
+            Packages::All | Packages::Others | Packages::Tables => (3, 11),
         }
     }
 
@@ -58,7 +70,7 @@ pub fn prepare(target: &Path, packages: Packages) -> Result<PathBuf> {
     // Two commands at once must not both install into the same folder.
     let lock = File::create(target.join("python.lock")).context("cannot make the lock of the Python environment")?;
     lock.lock().context("cannot lock the Python environment")?;
-    let folder = target.join(if packages == Packages::Others { "python-others" } else { "python" });
+    let folder = target.join(packages.folder());
     let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
     let stamp = folder.join("headwater-stamp");
     let requirements = packages.requirements()?;

@@ -159,7 +159,7 @@ impl Others<'_> {
         let Some(command) = self.command(program, target, &place)? else { return Ok(None) };
         let result = place.join("measured.json");
         let mut measured = Command::new(&self.python);
-        measured.arg(self.scripts.join("measured.py")).arg(&result).args(&command).stdin(Stdio::null());
+        measured.arg(usage::MEASURED).arg(&result).args(&command).stdin(Stdio::null());
         measured.env("RUNTIME__DLTHUB_TELEMETRY", "false").env("SLING_HOME_DIR", self.folder.join("sling"));
         let output = measured.current_dir(&place).output()?;
         let said = String::from_utf8_lossy(&output.stderr);

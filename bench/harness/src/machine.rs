@@ -5,7 +5,7 @@ use std::fs;
 use crate::usage::kib;
 
 /// How many ticks of `/proc/stat` a second has, on every Linux there is.
-const TICKS: f64 = 100.0;
+pub(crate) const TICKS: f64 = 100.0;
 
 /// How many processors there are.
 pub fn processors() -> usize {
