@@ -83,13 +83,16 @@ fn find_named(node: &Node, named: &str) -> Option<Span> {
 /// Makes a source of a name, which has the tables that the one in its place knows, or says why it cannot.
 type SourceStandIn = dyn Fn(&str, &[Table]) -> Result<Arc<dyn Connector>, String>;
 
+/// Makes a destination of a name.
+type DestinationStandIn = dyn Fn(&str) -> Arc<dyn Destination>;
+
 /// What takes the place of sources and destinations, by their own names, so that nothing is connected to. What their `spec`
 /// says does not matter then.
 pub struct StandIn {
     /// Of a source.
     pub source: Box<SourceStandIn>,
     /// Of a destination.
-    pub destination: Box<dyn Fn(&str) -> Arc<dyn Destination>>,
+    pub destination: Box<DestinationStandIn>,
 }
 
 /// What `path` can name.

@@ -55,7 +55,7 @@ async fn main() {
                         bytes += held(&batch);
                     }
                     Message::Failure(_, error) => println!("{error}"),
-                    Message::Checkpoint(_) => {}
+                    Message::Removed(..) | Message::Checkpoint(_) => {}
                 }
             }
             running.await.unwrap();

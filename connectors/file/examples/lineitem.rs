@@ -62,7 +62,7 @@ async fn read(path: &str) {
                 bytes += batch.get_array_memory_size();
             }
             Message::Failure(_, error) => panic!("{error}"),
-            Message::Checkpoint(_) => {}
+            Message::Removed(..) | Message::Checkpoint(_) => {}
         }
     }
     let seconds = began.elapsed().as_secs_f64();

@@ -141,7 +141,7 @@ pub async fn read_unit(connector: &Arc<dyn Connector>, unit: Unit) -> Read {
                 batches.push(batch);
             }
             Message::Failure(_, error) => failures.push(error),
-            Message::Checkpoint(_) => {}
+            Message::Removed(..) | Message::Checkpoint(_) => {}
         }
     }
     running.await.unwrap();

@@ -114,6 +114,7 @@ pub async fn read(connector: &Arc<dyn Connector>) -> Synced {
                     synced.tables.get_mut(&table.name).unwrap().1.push(batch);
                 }
                 Message::Failure(_, error) => synced.errors.push((unit.scope.clone(), error)),
+                Message::Removed(..) => panic!("nobody has removed rows"),
                 Message::Checkpoint(checkpoint) => panic!("nobody has said {checkpoint}"),
             }
         }
