@@ -59,7 +59,8 @@ impl Project {
             };
             let Ok(id) = folder.strip_prefix(&base) else { continue };
             let service = Service::read(&folder.join("src"))?;
-            if !service.tables.is_empty() || service.client.is_some() {
+            // What is called `Client` elsewhere is not of an API.
+            if !service.tables.is_empty() {
                 let id = id.to_string_lossy().replace('\\', "/");
                 all.push(Connector { id, package: package.name.to_string(), service });
             }

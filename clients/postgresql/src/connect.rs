@@ -45,13 +45,28 @@ impl Connector {
     /// # Errors
     /// If the server cannot be reached, or does not take the user.
     pub async fn connect(&self) -> Result<Client> {
-        let explained = |error| explain_connecting(&error, &self.settings.shown);
-        let (client, connection) = self.settings.config.connect(self.tls.clone()).await.map_err(explained)?;
-        tokio::spawn(async move {
+        async fn watched(connection: impl Future<Output = Result<(), tokio_postgres::Error>>) {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection to PostgreSQL has ended");
             }
-        });
+        }
+        let explained = |error| explain_connecting(&error, &self.settings.shown);
+        let config = &self.settings.config;
+        #[cfg(unix)]
+        let is_local = matches!(config.get_hosts().first(), Some(Host::Unix(_)));
+        #[cfg(not(unix))]
+        let is_local = false;
+        // A socket has no name that a certificate could be for.
+        let client = if is_local {
+            let (client, connection) =
+                config.clone().ssl_mode(SslMode::Disable).connect(NoTls).await.map_err(explained)?;
+            tokio::spawn(watched(connection));
+            client
+        } else {
+            let (client, connection) = config.connect(self.tls.clone()).await.map_err(explained)?;
+            tokio::spawn(watched(connection));
+            client
+        };
         client.batch_execute(SET).await.map_err(explained)?;
         Ok(client)
     }

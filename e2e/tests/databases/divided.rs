@@ -165,8 +165,10 @@ fn a_server_that_is_killed_in_the_middle_fails_no_unit() {
         pair.server.run().unwrap();
         let code = child.wait().unwrap().code();
         assert!(matches!(code, Some(0 | 1 | 3)), "{code:?}");
-        let twice = "SELECT count(*) FROM (SELECT id FROM numbers GROUP BY id HAVING count(*) > 1) t";
-        assert_eq!(pair.in_database(twice, true), "0");
+        if pair.in_database("SELECT to_regclass('numbers') IS NOT NULL", true) == "t" {
+            let twice = "SELECT count(*) FROM (SELECT id FROM numbers GROUP BY id HAVING count(*) > 1) t";
+            assert_eq!(pair.in_database(twice, true), "0");
+        }
     }
     pair.sync(&configuration);
     pair.same("numbers", "numbers");

@@ -5,6 +5,7 @@
 
 mod cursors;
 mod divided;
+mod nasty;
 mod replication;
 mod support;
 mod wrong;
