@@ -228,7 +228,10 @@ impl Run {
 
     /// Whether a unit was done before the run was interrupted. An id is `SOURCE:TABLE@SCOPE`.
     pub fn is_done(&self, unit_id: &str) -> bool {
-        !self.done.is_empty() && self.done.contains(&UnitHash::of(unit_id))
+        // What was kept of how far this very run has read it was kept after its rows: they must not be replaced by those that
+        // have come since.
+        self.of_checkpoint(unit_id).is_some_and(|(time, _)| time == self.sync_time.0)
+            || !self.done.is_empty() && self.done.contains(&UnitHash::of(unit_id))
     }
 
     /// How many units were done before the run was interrupted.
@@ -258,7 +261,13 @@ impl Run {
 
     /// How far earlier syncs have read a unit.
     pub fn checkpoint(&self, unit_id: &str) -> Option<&str> {
-        self.checkpoints.get(unit_id).map(String::as_str)
+        self.of_checkpoint(unit_id).map(|(_, checkpoint)| checkpoint)
+    }
+
+    /// By which run, told by its time, a unit was read how far.
+    fn of_checkpoint(&self, unit_id: &str) -> Option<(i64, &str)> {
+        let (time, checkpoint) = self.checkpoints.get(unit_id)?.split_once(' ')?;
+        Some((time.parse().ok()?, checkpoint))
     }
 
     /// Keeps how far a unit was read, whose rows all of its destinations have committed.
@@ -266,6 +275,7 @@ impl Run {
         let lost = || Error::fatal("how far the table was read is not kept: there is no state; see --state");
         let Some(notes) = &self.notes else { return Err(lost()) };
         let (done, kept) = oneshot::channel();
+        let checkpoint = format!("{} {checkpoint}", self.sync_time.0);
         let note = Note::Reached { unit: unit_id.to_owned(), checkpoint, done };
         notes.send(note).await.map_err(|_| lost())?;
         kept.await.unwrap_or_else(|_| Err(lost()))
